@@ -1,0 +1,45 @@
+# make setup   prepare this clone: a virtual environment with the locked dependencies
+# make run     start a provider here: SIP on 5060, web on 8080, data in ./trunkline.db
+# make test    every test; peers from Debian are installed when that is permitted
+# make check   lint, types, import contracts
+# make wheels  build every wheel, install and test each package alone
+# make bench   measure, beside Kamailio where it is installed
+# make lock    renew requirements.lock from the pyproject files
+PYTHON ?= python3
+BIN := .venv/bin
+MEMBERS := packages/sip-parser packages/sip-transaction packages/sip-proxy packages/media-relay packages/acct apps/provider
+
+.PHONY: setup run test check wheels bench lock peers
+
+setup: .venv/.ready
+
+.venv/.ready: requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS))
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements.lock)"
+	$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(addprefix -e ,$(MEMBERS))
+	touch $@
+
+run: setup
+	@$(BIN)/trunkline run
+
+peers:
+	@sh tests/interop/install-peers
+
+test: setup peers
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config monorepo.toml
+
+wheels: setup
+	$(BIN)/python .ci/wheels.py
+
+bench: setup
+	$(BIN)/python tests/benchmark/run.py
+
+lock:
+	$(BIN)/uv lock --upgrade
+	$(BIN)/uv export --quiet --frozen --no-emit-workspace --no-header --all-packages --all-groups --format requirements-txt -o requirements.lock
