@@ -1,0 +1,146 @@
+"""Puts the layers together from a configuration and a database."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from datetime import datetime
+
+import attrs
+from trunkline.acct import Ledger
+from trunkline.sip_proxy import Authenticator, CallWatch, Location, Nonces, ProxyCore, Registrar
+from trunkline.sip_transaction import Flow, TransactionLayer
+
+from .config import Settings, local_names
+from .directory import Directory
+from .policy import DefaultPolicy, Domains
+from .stack import Stack, StackOptions
+from .stack._calls import Calls, MediaRules
+from .stack._ways import Address, Ways
+from .store import Store
+from .transports import ListenPoint
+
+
+@attrs.define
+class Assembly:
+    """The composed parts that others need at hand."""
+
+    stack: Stack
+    domains: Domains
+    location: Location
+
+
+def assemble(
+    settings: Settings,
+    store: Store,
+    points: list[ListenPoint],
+    *,
+    token: Callable[[int], bytes],
+    clock: Callable[[], datetime],
+    now: float,
+    connection_open: Callable[[Flow], bool],
+) -> Assembly:
+    """Build the stack and load what the database knows: domains, bindings, calls that were up."""
+    at = clock()
+    own = {point.address for point in points}
+    own_hosts = {host for host, _ in own} | set(local_names(settings.server.listen))
+    domains = Domains(dict.fromkeys([*settings.server.domains, *store.load_domains()]), own_hosts)
+    location = Location()
+    location.load(store.load_bindings(at))
+    secret = settings.auth.secret.encode() or token(32)
+    layer = TransactionLayer(token=token)
+    ports = {port for _, port in own}
+
+    def is_local(host: str, port: int | None) -> bool:
+        return host.strip("[]").lower() in own_hosts and (port or 5060) in ports
+
+    core = ProxyCore(
+        layer,
+        is_local=is_local,
+        token=token,
+        record_route=settings.proxy.record_route,
+        loop_secret=secret,
+    )
+    directory = Directory()
+    ways = Ways(
+        local_for=LocalAddresses(points).find,
+        connection_open=connection_open,
+        location=location,
+        clock=clock,
+    )
+    calls = Calls(
+        watch=CallWatch(max_duration=settings.proxy.max_call_seconds),
+        ledger=Ledger(),
+        media=MediaRules(settings.media.mode, settings.media.address, settings.media.timeout),
+        clock=clock,
+    )
+    stack = Stack(
+        layer=layer,
+        core=core,
+        registrar=Registrar(
+            location,
+            token=token,
+            default_expires=settings.registrar.default_expires,
+            min_expires=settings.registrar.min_expires,
+            max_expires=settings.registrar.max_expires,
+            max_contacts=settings.registrar.max_contacts,
+        ),
+        location=location,
+        authenticator=Authenticator(
+            Nonces(secret, token, lifetime=settings.auth.nonce_lifetime),
+            algorithms=tuple(settings.auth.algorithms),
+        ),
+        policy=DefaultPolicy(challenge=settings.auth.challenge, ring_timeout=settings.proxy.ring_timeout),
+        domains=domains,
+        directory=directory,
+        ways=ways,
+        calls=calls,
+        clock=clock,
+        token=token,
+        options=StackOptions(user_agent=settings.server.user_agent),
+    )
+    calls.bind(stack)
+    calls.recover(store.load_calls(), store.last_alive() or at, now)
+    return Assembly(stack, domains, location)
+
+
+class LocalAddresses:
+    """Chooses the listening point that reaches a host: the kernel's own choice of source address."""
+
+    def __init__(self, points: list[ListenPoint]) -> None:
+        self._by_transport: dict[str, list[Address]] = {}
+        for point in points:
+            self._by_transport.setdefault(point.transport, []).append(point.address)
+        self._found: dict[tuple[str, str], Address | None] = {}
+
+    def find(self, transport: str, host: str) -> Address | None:
+        """Return the (host, port) listened on for `transport` from which `host` is reached, or None."""
+        key = (transport, host)
+        if key not in self._found:
+            if len(self._found) > 10_000:
+                self._found.clear()
+            self._found[key] = self._choose(transport, host)
+        return self._found[key]
+
+    def _choose(self, transport: str, host: str) -> Address | None:
+        family = [
+            address for address in self._by_transport.get(transport, ()) if (":" in address[0]) == (":" in host)
+        ]
+        if len(family) <= 1:
+            return family[0] if family else None
+        source = source_address(host)
+        for address in family:
+            if address[0] == source:
+                return address
+        return family[0]
+
+
+def source_address(host: str) -> str | None:
+    """Ask the kernel which of our addresses it would send from to `host`; sends nothing."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9))
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])

@@ -1,0 +1,68 @@
+"""The subscribers in memory: an LRU over the table, filled before the policy runs.
+
+The policy never waits: what it may ask for is fetched first (`missing`, then `learn`). That a
+subscriber does not exist is remembered too, for a short while, so that a scan for accounts does
+not become a scan of the database.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from .store import Subscriber
+
+ABSENT_FOR = 30.0
+"Seconds for which 'no such subscriber' is believed."
+
+Name = tuple[str, str]
+
+
+class Directory:
+    """Subscribers by (username, domain).
+
+    Args:
+        size: how many are kept, the absent ones among them.
+    """
+
+    def __init__(self, size: int = 200_000) -> None:
+        self._size = size
+        self._known: OrderedDict[Name, tuple[Subscriber | None, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def missing(self, names: Iterable[Name], *, now: float) -> list[Name]:
+        """Return those of `names` that must be loaded before the policy may ask for them."""
+        known = self._known
+        absent: list[Name] = []
+        for name in names:
+            entry = known.get(name)
+            if entry is None or (entry[0] is None and entry[1] <= now):
+                absent.append(name)
+        return absent
+
+    def learn(self, name: Name, subscriber: Subscriber | None, *, now: float) -> None:
+        """Keep what the table says of `name`."""
+        known = self._known
+        known[name] = (subscriber, now + ABSENT_FOR)
+        known.move_to_end(name)
+        if len(known) > self._size:
+            known.popitem(last=False)
+
+    def get(self, name: Name) -> Subscriber | None:
+        """Return the subscriber, or None when there is none (or it was not loaded: see `missing`)."""
+        entry = self._known.get(name)
+        if entry is None:
+            return None
+        if entry[0] is not None:
+            self._known.move_to_end(name)
+        return entry[0]
+
+    def forget(self, name: Name) -> None:
+        """Drop one after the tool or the portal changed it."""
+        self._known.pop(name, None)
+
+    def clear(self) -> None:
+        """Drop all, after a change that names nobody."""
+        self._known.clear()

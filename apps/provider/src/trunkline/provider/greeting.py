@@ -1,0 +1,44 @@
+"""What the server says when it is ready: where it listens, and how to get a phone onto it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .node import Node
+
+
+def announce(node: Node, administrator: tuple[str, str] | None) -> None:
+    """Print the lines a newcomer needs, on standard output."""
+    sys.stdout.write("\n".join(greeting(node, administrator)) + "\n")
+    sys.stdout.flush()
+
+
+def greeting(node: Node, administrator: tuple[str, str] | None) -> list[str]:
+    """Compose the lines."""
+    settings = node.settings
+    host = reachable_host(node)
+    port = next(point.address[1] for point in node.points if point.address[0] == host)
+    address = f"[{host}]" if ":" in host else host
+    domain = node.stack.domains.default or address
+    web = settings.web.listen
+    lines = [f"Trunkline serves {domain} on " + ", ".join(dict.fromkeys(str(point) for point in node.points))]
+    if administrator is not None:
+        name, password = administrator
+        lines.append(f"administrator {name} was made, password {password} (it is shown only now)")
+    lines += [
+        f"add a user:       trunkline user add alice@{domain} --password SECRET",
+        f"register a phone: user alice, password SECRET, domain {domain}, proxy {address}:{port} (UDP or TCP)",
+        f"call:             sip:bob@{domain}; then look: trunkline calls, trunkline cdr list",
+    ]
+    if web is not None:
+        lines.append(f"health:           http://{web.authority}/health")
+    lines.append("stop with Ctrl-C")
+    return lines
+
+
+def reachable_host(node: Node) -> str:
+    """Return the address most useful to a phone: IPv4 before IPv6, other machines' view before loopback."""
+    hosts = [point.address[0] for point in node.points]
+    return min(hosts, key=lambda host: (":" in host, host.startswith("127.") or host == "::1"))

@@ -1,0 +1,324 @@
+"""The node: one process that drives the stack on sockets, a database, a relay and a clock.
+
+This file only wires. What a message means is decided in `stack` and `policy`; how bytes travel, in
+`transports`; when rows are on disk, in `commits`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import structlog
+import trio
+from trunkline.sip_parser import Message, RemoteProtocolError
+from trunkline.sip_transaction import Flow, Send
+
+from .assembly import Assembly, assemble
+from .commits import GroupCommit
+from .config import Settings
+from .greeting import announce
+from .live import live_methods
+from .logs import configure_logging
+from .relay import RelayClient, RelayError, RelayProcess
+from .rpc import ControlError
+from .rpc._server import serve as serve_rpc
+from .stack import AskRelay, AskSubscribers, Barrier, Effect, Write
+from .store import Store, StoreError, ensure_administrator
+from .transports import ListenError, ListenPoint, TcpTransport, UdpTransport, bind_all
+from .web import WebError, serve_web
+from .web import bind as bind_web
+
+log = structlog.get_logger("node")
+
+EXPIRY_EVERY = 5.0
+"Seconds between two looks for expired bindings."
+HEARTBEAT = 10.0
+"Seconds between two marks that tell, after a crash, until when the server was alive."
+DATABASE_PATIENCE = 5.0
+"Seconds after which a question to the database counts as unanswered."
+
+
+class Node:
+    """One running server.
+
+    Args:
+        settings: the configuration.
+        store: the open database.
+        points: bound listening points.
+    """
+
+    def __init__(self, settings: Settings, store: Store, points: list[ListenPoint]) -> None:
+        self.settings = settings
+        self.store = store
+        self.points = points
+        self.started_at = datetime.now(UTC)
+        self.commits = GroupCommit(store, settings.database.commit_interval_ms / 1000)
+        self.relay: RelayClient | None = None
+        self._udp: dict[tuple[str, int], UdpTransport] = {}
+        self._tcp: dict[tuple[str, int], TcpTransport] = {}
+        self._timer = trio.CancelScope()
+        self._timer_due = float("inf")
+        self._loading = trio.CapacityLimiter(4)
+        self._tasks: trio.Nursery | None = None
+        self.assembly: Assembly = assemble(
+            settings, store, points, token=os.urandom, clock=wall_clock,
+            now=trio.current_time(), connection_open=self._connection_open,
+        )
+        self.stack = self.assembly.stack
+        self._carry_out: dict[type, Callable[[Any], None]] = {
+            Send: self._send,
+            Write: self._write,
+            Barrier: self._barrier,
+            AskRelay: self._ask_relay,
+            AskSubscribers: self._ask_subscribers,
+        }
+
+    # -- life
+
+    async def serve(self, ready: Callable[[], None]) -> None:
+        """Serve until cancelled; then stop taking messages, and commit what is still to be written."""
+        async with trio.open_nursery() as writing:
+            writing.start_soon(self.commits.run)
+            try:
+                async with trio.open_nursery() as tasks:
+                    self._tasks = tasks
+                    await self._start(tasks)
+                    ready()
+            finally:
+                writing.cancel_scope.cancel()
+
+    async def _start(self, tasks: trio.Nursery) -> None:
+        if self.settings.media.mode != "never":
+            process = RelayProcess(self.settings.media, os.urandom, self._relay_noticed)
+            await tasks.start(process.run)
+            self.relay = process.client
+        numbers = itertools.count(1)
+        for point in self.points:
+            if point.transport == "UDP":
+                udp = UdpTransport(point, self._datagram, self._send_failed, self._drained)
+                self._udp[point.address] = udp
+                tasks.start_soon(udp.run)
+            else:
+                tcp = TcpTransport(
+                    point, self._message, self._garbage, self._flow_lost, self._drained, numbers
+                )
+                self._tcp[point.address] = tcp
+                tasks.start_soon(tcp.run)
+        tasks.start_soon(self._tick)
+        tasks.start_soon(self._expire)
+        tasks.start_soon(self._heartbeat)
+
+    # -- input
+
+    def _datagram(self, data: bytes, flow: Flow) -> None:
+        self._perform(self.stack.datagram(data, flow, now=trio.current_time()))
+
+    def _message(self, message: Message, flow: Flow) -> None:
+        self._perform(self.stack.message(message, flow, now=trio.current_time()))
+
+    def _garbage(self, error: RemoteProtocolError, flow: Flow) -> None:
+        self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
+
+    def _flow_lost(self, flow: Flow, reason: str) -> None:
+        self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
+
+    def _send_failed(self, key: object, flow: Flow, reason: str) -> None:
+        # not from inside the send: the stack is still handing out the effects of this very input
+        assert self._tasks is not None
+        self._tasks.start_soon(self._report_send_failed, key, reason)
+
+    async def _report_send_failed(self, key: object, reason: str) -> None:
+        self._perform(self.stack.send_failed(key, reason, now=trio.current_time()))
+        self._drained()
+
+    def _drained(self) -> None:
+        """Set the alarm for the earliest timer, after a batch of input."""
+        due = self.stack.next_timeout()
+        if due is not None and due < self._timer_due:
+            self._timer_due = self._timer.deadline = due
+
+    def _relay_noticed(self, notice: dict[str, Any]) -> None:
+        if notice.get("command") == "timeout":
+            self._perform(self.stack.media_timed_out(str(notice.get("call-id")), now=trio.current_time()))
+            self._drained()
+
+    # -- time
+
+    async def _tick(self) -> None:
+        while True:
+            due = self.stack.next_timeout()
+            self._timer_due = float("inf") if due is None else due
+            with trio.CancelScope(deadline=self._timer_due) as self._timer:
+                await trio.sleep_forever()
+            self._perform(self.stack.handle_timeout(now=trio.current_time()))
+
+    async def _expire(self) -> None:
+        while True:
+            await trio.sleep(EXPIRY_EVERY)
+            self.stack.storing = self.commits.healthy
+            self._perform(self.stack.expire_bindings())
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await trio.sleep(HEARTBEAT)
+            self._perform(self.stack.heartbeat())
+
+    # -- effects
+
+    def _perform(self, effects: list[Effect]) -> None:
+        carry_out = self._carry_out
+        for effect in effects:
+            carry_out[type(effect)](effect)
+
+    def _send(self, effect: Send) -> None:
+        flow = effect.flow
+        transport = self._udp.get(flow.local) if flow.transport == "UDP" else self._tcp.get(flow.local)
+        if transport is None:
+            self._send_failed(effect.key, flow, f"no listening point for {flow.transport}")
+        else:
+            transport.send(effect.data, flow, effect.key)
+
+    def _connection_open(self, flow: Flow) -> bool:
+        tcp = self._tcp.get(flow.local)
+        return tcp is not None and tcp.is_open(flow)
+
+    def _write(self, effect: Write) -> None:
+        getattr(self.commits.batch, effect.method)(*effect.arguments)
+        self.commits.touch()
+
+    def _barrier(self, effect: Barrier) -> None:
+        self.commits.when_written(partial(self._resume, effect))
+
+    def _ask_relay(self, effect: AskRelay) -> None:
+        if self.relay is None:
+            self._resume(effect, {"result": "error", "error-reason": "media.mode is never"})
+        else:
+            self.relay.command(effect.command, effect.fields, partial(self._resume, effect))
+
+    def _ask_subscribers(self, effect: AskSubscribers) -> None:
+        assert self._tasks is not None
+        self._tasks.start_soon(self._load_subscribers, effect)
+
+    async def _load_subscribers(self, effect: AskSubscribers) -> None:
+        known = True
+        try:
+            with trio.fail_after(DATABASE_PATIENCE):
+                for name in effect.names:
+                    subscriber = await trio.to_thread.run_sync(
+                        self.store.subscriber, *name, limiter=self._loading, abandon_on_cancel=True
+                    )
+                    self.stack.directory.learn(name, subscriber, now=trio.current_time())
+        except (StoreError, trio.TooSlowError) as error:
+            log.error("a subscriber could not be looked up", error=str(error) or "the database does not answer")
+            known = False
+        self._resume(effect, known)
+
+    def _resume(self, effect: Any, answer: Any) -> None:
+        self._perform(self.stack.resume(effect, answer, now=trio.current_time()))
+        self._drained()
+
+
+def wall_clock() -> datetime:
+    """Return the time, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+class StartError(Exception):
+    """The server cannot start; `problems` has a line for each reason, with its remedy."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def run(settings: Settings) -> int:
+    """Run the server until SIGINT or SIGTERM; everything that keeps it from starting is said at once.
+
+    Returns:
+        an exit status.
+    """
+    configure_logging(settings.server.log_level, settings.server.log_format)
+    try:
+        store, points, web = _acquire(settings)
+    except StartError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"trunkline: {problem}\n")
+        return 1
+    with store:
+        administrator = ensure_administrator(store, token=os.urandom)
+        try:
+            trio.run(partial(_main, settings, store, points, web, administrator))
+        except BaseExceptionGroup as group:
+            known, unknown = group.split((ControlError, RelayError))
+            if known is None or unknown is not None:
+                raise
+            for reason in leaves(known):
+                sys.stderr.write(f"trunkline: {reason}\n")
+            return 1
+    return 0
+
+
+def _acquire(settings: Settings) -> tuple[Store, list[ListenPoint], socket.socket | None]:
+    """Open all that may be taken or broken, before anything is served."""
+    problems: list[str] = []
+    store: Store | None = None
+    points: list[ListenPoint] = []
+    web: socket.socket | None = None
+    try:
+        store = Store.open(settings.database.url)
+    except StoreError as error:
+        problems.append(str(error))
+    try:
+        points = bind_all(settings.server.listen)
+    except ListenError as error:
+        problems += error.problems
+    if settings.web.listen is not None:
+        try:
+            web = bind_web(settings.web.listen)
+        except WebError as error:
+            problems.append(str(error))
+    if problems or store is None:
+        for taken in [*(point.sock for point in points), web]:
+            if taken is not None:
+                taken.close()
+        if store is not None:
+            store.close()
+        raise StartError(problems)
+    return store, points, web
+
+
+async def _main(
+    settings: Settings,
+    store: Store,
+    points: list[ListenPoint],
+    web: socket.socket | None,
+    administrator: tuple[str, str] | None,
+) -> None:
+    node = Node(settings, store, points)
+    methods = live_methods(node)
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_rpc, settings.control_path, methods)
+            if web is not None:
+                await nursery.start(serve_web, web, methods["health"])
+            nursery.start_soon(node.serve, partial(announce, node, administrator))
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
+                break
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """Return the exceptions inside a group, however deep."""
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]

@@ -1,0 +1,170 @@
+"""The default policy: a provider's own subscribers call each other, and nobody else gets anything done.
+
+Who may do what: REGISTER and calls in the name of a served domain need that subscriber's
+credentials; anybody may call a registered subscriber; nobody is relayed to foreign places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from trunkline.sip_parser import DigestCredentials, Uri
+from trunkline.sip_proxy import Target, Verdict, consume_credentials, find_credentials
+
+from ..directory import Name
+from ._decisions import Challenge, Decision, Drop, Forward, Refuse, Register, Reply
+from ._request import RequestContext
+
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, REFER, SUBSCRIBE, NOTIFY, UPDATE"
+UNCHALLENGED = frozenset({"ACK", "CANCEL", "BYE", "PRACK"})
+"Methods that cannot carry, or need not repeat, credentials (RFC 3261 §22.1)."
+
+
+class DefaultPolicy:
+    """Decides as the classic provider's script did.
+
+    Args:
+        challenge: False trusts the From header; for closed networks and measurements.
+        ring_timeout: seconds a callee may ring before the call fails with 408.
+    """
+
+    def __init__(self, *, challenge: bool = True, ring_timeout: float = 120.0) -> None:
+        self.challenge = challenge
+        self.ring_timeout = ring_timeout
+
+    def wants(self, context: RequestContext) -> Iterable[Name]:
+        """Name the subscribers that `request` may ask the directory for."""
+        request = context.request
+        names: list[Name] = []
+        realm = self._realm(context)
+        if realm is not None and self.challenge and request.method not in UNCHALLENGED and not request.to_tag:
+            credentials = find_credentials(request, realm, proxy=request.method != "REGISTER")
+            if credentials is not None:
+                names.append((username_of(credentials), realm))
+        callee = self._callee(context)
+        if callee is not None and not context.location.lookup("@".join(callee), at=context.at):
+            names.append(callee)
+        return names
+
+    def request(self, context: RequestContext) -> Decision:
+        """Decide about one request."""
+        request = context.request
+        if request.to_tag is not None and request.method != "REGISTER":
+            return self._in_dialog(context)
+        if context.routed.preloaded:
+            return Refuse(403, "Preloaded Route Refused")
+        decide = self._by_method.get(request.method)
+        if decide is not None:
+            return decide(self, context)
+        return self._call(context)
+
+    def _in_dialog(self, context: RequestContext) -> Decision:
+        request, routed = context.request, context.routed
+        if not routed.loose or routed.next_hop is None:
+            if request.method == "ACK":
+                return Drop("ACK that belongs to nothing here")
+            return Refuse(481)
+        flow = context.locate(routed.next_hop, context.flow)
+        if flow is None:
+            return Refuse(478, "Unresolvable Destination")
+        return Forward([Target(request.uri, flow)], in_dialog=True)
+
+    def _register(self, context: RequestContext) -> Decision:
+        request = context.request
+        to = request.to.uri
+        uri = request.parsed_uri
+        if not isinstance(to, Uri) or not isinstance(uri, Uri) or not to.user:
+            return Refuse(404, "Address Of Record Must Be user@domain")
+        domain = context.domains.canonical(to.host)
+        if domain is None or context.domains.canonical(uri.host) != domain:
+            return Refuse(403, "Not Registrar Of This Domain")
+        refusal = self._authenticate(context, domain, to.address_of_record.partition("@")[0])
+        return refusal or Register(f"{to.address_of_record.partition('@')[0]}@{domain}")
+
+    def _options(self, context: RequestContext) -> Decision:
+        uri = context.request.parsed_uri
+        if isinstance(uri, Uri) and not uri.user and context.domains.canonical(uri.host) is not None:
+            return Reply(200, headers=(("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path")))
+        return self._call(context)
+
+    def _call(self, context: RequestContext) -> Decision:
+        request = context.request
+        if request.method in ("ACK", "CANCEL"):
+            return Drop(f"{request.method} that belongs to nothing here") if request.method == "ACK" else Refuse(481)
+        caller = request.from_.uri
+        uri = request.parsed_uri
+        if not isinstance(uri, Uri):
+            return Refuse(404, "No Route To This Kind Of Address")
+        realm = self._realm(context)
+        if realm is not None and isinstance(caller, Uri):
+            refusal = self._authenticate(context, realm, caller.address_of_record.partition("@")[0])
+            if refusal is not None:
+                return refusal
+        domain = context.domains.canonical(uri.host)
+        if domain is None:
+            return Refuse(403, "Relaying Denied")
+        if not uri.user:
+            return Refuse(484)
+        user = uri.address_of_record.partition("@")[0]
+        targets = context.binding_targets(f"{user}@{domain}")
+        if targets:
+            for target in targets:
+                target.ring_timeout = self.ring_timeout
+            return Forward(targets)
+        if context.directory.get((user, domain)) is None:
+            return Refuse(404)
+        return Refuse(480)
+
+    def _authenticate(self, context: RequestContext, realm: str, user: str) -> Decision | None:
+        """Return None when the request was made by `user` of `realm`, else what to answer."""
+        request = context.request
+        if not self.challenge or request.method in UNCHALLENGED:
+            context.identity = (user, realm)
+            return None
+        proxy = request.method != "REGISTER"
+        credentials = find_credentials(request, realm, proxy=proxy)
+        if credentials is None:
+            return Challenge(realm)
+        claimed = username_of(credentials)
+        subscriber = context.directory.get((claimed, realm))
+        ha1 = no_subscriber if subscriber is None else subscriber.ha1_for
+        verdict = context.authenticator.verify(request, credentials, ha1, at=context.at)
+        if verdict in (Verdict.STALE, Verdict.REPLAYED):
+            return Challenge(realm, stale=True)
+        if verdict is not Verdict.ACCEPTED:
+            return Challenge(realm)
+        if claimed != user:
+            return Refuse(403, "From And Credentials Differ" if proxy else "To And Credentials Differ")
+        consume_credentials(request, realm, proxy=proxy)
+        context.identity = (user, realm)
+        return None
+
+    def _realm(self, context: RequestContext) -> str | None:
+        """Return the served domain in whose name the request is made (None = a stranger's)."""
+        request = context.request
+        claimed = request.to.uri if request.method == "REGISTER" else request.from_.uri
+        return context.domains.canonical(claimed.host) if isinstance(claimed, Uri) else None
+
+    def _callee(self, context: RequestContext) -> Name | None:
+        request = context.request
+        uri = request.parsed_uri
+        if request.method in ("REGISTER", "ACK", "CANCEL") or request.to_tag or not isinstance(uri, Uri):
+            return None
+        domain = context.domains.canonical(uri.host)
+        return (uri.address_of_record.partition("@")[0], domain) if domain is not None and uri.user else None
+
+    _by_method: dict[str, Callable[[DefaultPolicy, RequestContext], Decision]] = {
+        "REGISTER": _register,
+        "OPTIONS": _options,
+    }
+
+
+def no_subscriber(algorithm: str) -> str | None:
+    """Give the HA1 of nobody; credentials are still computed, so that time tells nothing."""
+    return None
+
+
+def username_of(credentials: DigestCredentials) -> str:
+    """Return the user part of the digest username, which some phones write with their domain."""
+    return credentials.username.partition("@")[0]
+

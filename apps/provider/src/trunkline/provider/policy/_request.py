@@ -1,0 +1,82 @@
+"""What a policy is shown of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Protocol
+
+import attrs
+from trunkline.sip_parser import OtherUri, Request, TelUri, Uri
+from trunkline.sip_proxy import Authenticator, Location, Routed, Target
+from trunkline.sip_transaction import Flow
+
+from ..directory import Directory, Name
+
+
+class Domains:
+    """The domains served, and the machine's own addresses that stand for the first of them.
+
+    Args:
+        names: the served domains, the default one first; any case.
+        own_hosts: host names and addresses the server listens on.
+    """
+
+    def __init__(self, names: Iterable[str], own_hosts: Iterable[str]) -> None:
+        self.own_hosts = frozenset(host.lower() for host in own_hosts)
+        self.names: dict[str, None] = {}
+        self.replace(names)
+
+    def replace(self, names: Iterable[str]) -> None:
+        """Serve these from now on."""
+        self.names = dict.fromkeys(name.lower() for name in names)
+
+    @property
+    def default(self) -> str | None:
+        """The domain that a subscriber without one belongs to; None when none is configured."""
+        return next(iter(self.names), None)
+
+    def canonical(self, host: str) -> str | None:
+        """Return the served domain that `host` means, or None when it is not ours.
+
+        One of our own addresses means the default domain, so that a phone which was given only
+        the server's address finds its subscriber; where no domain is configured at all, it is
+        a domain by itself.
+        """
+        host = host.lower().rstrip(".")
+        if host in self.names:
+            return host
+        if host in self.own_hosts:
+            return self.default or host
+        return None
+
+
+class Locate(Protocol):
+    """Finds the way to a URI without asking anybody; None when it cannot."""
+
+    def __call__(self, uri: Uri | TelUri | OtherUri, came_by: Flow) -> Flow | None: ...
+
+
+@attrs.define(eq=False)
+class RequestContext:
+    """One request on its way through the policy."""
+
+    request: Request
+    "The request, own Routes already taken out."
+    flow: Flow
+    "How it came."
+    routed: Routed
+    "What route processing found (RFC 3261 §16.4)."
+    domains: Domains
+    directory: Directory
+    location: Location
+    authenticator: Authenticator
+    locate: Locate
+    binding_targets: Callable[[str], list[Target]]
+    "Targets of an address of record's live bindings, best first."
+    nated: bool
+    "The sender sits behind a NAT."
+    at: datetime
+    "Wall-clock time of arrival."
+    identity: Name | None = None
+    "The subscriber in whose name the request is made, once the policy believes it."

@@ -1,0 +1,10 @@
+"""The layers composed into one provider, still without I/O.
+
+Bytes and time go in, effects come out: what to send, what to write, what to find out. A simulator
+can drive it in virtual time as well as the node does on sockets.
+"""
+
+from ._effects import Ask, AskRelay, AskSubscribers, Barrier, Effect, Write
+from ._stack import Stack, StackOptions
+
+__all__ = ["Ask", "AskRelay", "AskSubscribers", "Barrier", "Effect", "Stack", "StackOptions", "Write"]

@@ -1,0 +1,376 @@
+"""Calls on their way through: their media by the relay, their facts to accounting, and the journal.
+
+A transaction that was sent on is followed by a `Leg`. While the relay is asked about one of its
+responses, those that come after wait in line, so that a 200 never overtakes its 180. What the facts
+are and where they go is in `_records`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import structlog
+from trunkline import acct
+from trunkline.sip_parser import Message, Request, Response, make_response
+from trunkline.sip_proxy import Branch, Call, CallState, CallWatch, Fact, ResponseContext, Side, Target, make_bye
+from trunkline.sip_transaction import Flow, ServerTransaction
+
+from ..policy import Forward, RequestContext
+from ._effects import AskRelay, Barrier, Write
+from ._records import call_listing, to_event
+
+if TYPE_CHECKING:
+    from ._stack import Stack
+
+log = structlog.get_logger("calls")
+
+OFFER_METHODS = frozenset({"INVITE", "UPDATE"})
+"Requests whose SDP is an offer and whose 2xx has the answer (RFC 3264, RFC 3311)."
+WATCHED_METHODS = frozenset({"INVITE", "UPDATE", "BYE"})
+"Requests within a call that change or end it."
+
+
+@attrs.frozen
+class MediaRules:
+    """When a call's media go through the relay, and how."""
+
+    mode: str
+    "always, never, or auto: when a NAT is in the way of either side."
+    address: str
+    "The address in the SDP that the relay writes; empty = the one that the side is spoken to from."
+    timeout: float
+    "Seconds of silence after which the relay gives a call up."
+
+
+@attrs.define(eq=False)
+class Leg:
+    """One forwarded transaction of a call."""
+
+    method: str
+    initial: bool
+    "It began the call."
+    relayed: bool
+    "The call's media are relayed."
+    came_by: Flow
+    "The flow of the request."
+    offered: bool = False
+    "Its request carried an SDP offer that went through the relay."
+    waiting: deque[tuple[ResponseContext, Response, Branch | None]] | None = None
+    "Responses behind one that the relay is asked about; None = nothing is asked."
+
+
+class Calls:
+    """Follows the calls.
+
+    Args:
+        watch: the proxy's view of the calls.
+        ledger: accounting.
+        media: when to relay.
+        clock: wall-clock time.
+    """
+
+    def __init__(
+        self, *, watch: CallWatch, ledger: acct.Ledger, media: MediaRules, clock: Callable[[], datetime]
+    ) -> None:
+        self.watch = watch
+        self.ledger = ledger
+        self.media = media
+        self.relayed: set[str] = set()
+        "Call-IDs whose media go through the relay."
+        self.processed = 0
+        self.failed = 0
+        self.expired = 0
+        self._clock = clock
+        self._stack: Stack
+        self._recovered: list[tuple[Call, datetime]] = []
+        self._give_up_recovered: float | None = None
+
+    def bind(self, stack: Stack) -> None:
+        """Join the stack that this object is a part of."""
+        self._stack = stack
+
+    def __len__(self) -> int:
+        return len(self.watch)
+
+    def counts(self) -> dict[str, int]:
+        """Count the calls, in the names of the classic group `dialog`."""
+        early = sum(call.state is CallState.EARLY for call in self.watch.calls())
+        return {
+            "active_dialogs": len(self.watch) - early,
+            "early_dialogs": early,
+            "processed_dialogs": self.processed,
+            "expired_dialogs": self.expired,
+            "failed_dialogs": self.failed,
+        }
+
+    def listing(self) -> list[dict[str, Any]]:
+        """List the calls as JSON types, oldest first."""
+        return [call_listing(call, call.call_id in self.relayed) for call in self.watch.calls()]
+
+    # -- requests
+
+    def forward(
+        self, transaction: ServerTransaction, context: RequestContext, decision: Forward, now: float
+    ) -> None:
+        """Send a request on, its SDP through the relay first where the call is relayed."""
+        request = context.request
+        method, call_id = request.method, request.call_id
+        initial = method == "INVITE" and not decision.in_dialog
+        if initial:
+            self._tell(self.watch.invite(request, at=context.at, flow=context.flow))
+            if self._wants_relay(context, decision.targets):
+                self.relayed.add(call_id)
+        elif method in WATCHED_METHODS and decision.in_dialog:
+            if method == "BYE" and call_id in self.relayed:
+                self._release_media(request)
+            self._tell(self.watch.in_dialog(request, at=context.at, flow=context.flow))
+        leg = Leg(method, initial, call_id in self.relayed, context.flow)
+        if not (leg.relayed and method in OFFER_METHODS and has_sdp(request)):
+            self._stack.send_on(transaction, request, decision, leg, now)
+            return
+        leg.offered = True
+
+        def offered(reply: Mapping[str, Any], later: float) -> None:
+            if transaction.user is not None:  # cancelled meanwhile, and answered
+                self._release_media(request)
+            elif put_sdp(request, reply):
+                self._stack.send_on(transaction, request, decision, leg, later)
+            else:
+                log.error("the media relay takes no offer", call_id=call_id, reason=reply.get("error-reason"))
+                self._fail(transaction, request, leg, later)
+
+        fields = self._offer(request, request.from_tag, context.flow, decision.targets[0].flow.local[0])
+        self._stack.emit(AskRelay("offer", fields, offered))
+
+    def _fail(self, transaction: ServerTransaction, request: Request, leg: Leg, now: float) -> None:
+        if leg.initial:
+            self._account(request, make_response(request, 503, "Media Relay Unavailable"), None, now)
+        self._stack.answer(transaction, 503, "Media Relay Unavailable", (("Retry-After", "5"),), now)
+
+    def acknowledge(self, request: Request, came_by: Flow, way: Flow, now: float) -> None:
+        """Send the ACK of a 2xx on; it holds the answer when the 2xx held the offer."""
+        self._tell(self.watch.in_dialog(request, at=self._clock(), flow=came_by))
+        target = Target(request.uri, way)
+        if request.call_id not in self.relayed or not has_sdp(request):
+            self._stack.forward_ack(request, target)
+            return
+
+        def answered(reply: Mapping[str, Any], later: float) -> None:
+            if put_sdp(request, reply):
+                self._stack.forward_ack(request, target)
+
+        # the offer was the callee's: an answer names the offerer's tag first
+        fields = self._offer(request, request.to_tag, came_by, way.local[0])
+        self._stack.emit(AskRelay("answer", {**fields, "to-tag": request.from_tag or ""}, answered))
+
+    def refused(self, context: RequestContext, status: int, reason: str | None, now: float) -> None:
+        """Account for a call that was refused to a known caller."""
+        request = context.request
+        self._tell(self.watch.invite(request, at=context.at, flow=context.flow))
+        self._account(request, make_response(request, status, reason), None, now)
+
+    # -- responses
+
+    def response_ready(
+        self, context: ResponseContext, response: Response, branch: Branch | None, now: float
+    ) -> None:
+        """Take a response that is to go upstream."""
+        leg: Leg | None = context.user
+        if leg is None:  # cancelled before it was sent on
+            self._account(context.request, response, branch, now)
+            self._stack.send_upstream(context, response, now)
+        elif leg.waiting is not None:
+            leg.waiting.append((context, response, branch))
+        else:
+            self._respond(leg, context, response, branch, now)
+
+    def _respond(
+        self, leg: Leg, context: ResponseContext, response: Response, branch: Branch | None, now: float
+    ) -> None:
+        status = response.status
+        if leg.method in OFFER_METHODS:
+            self._account(context.request, response, branch, now)
+            if leg.relayed and status < 300 and has_sdp(response):
+                self._answer_through_relay(leg, context, response, branch)
+                return
+            if leg.relayed and leg.initial and status >= 300:
+                self._release_media(context.request)
+        elif leg.method == "BYE" and status >= 200:
+            # the end of a call is confirmed when its record is on disk
+            self._stack.emit(Barrier(lambda _, later: self._stack.send_upstream(context, response, later)))
+            return
+        self._stack.send_upstream(context, response, now)
+
+    def _answer_through_relay(
+        self, leg: Leg, context: ResponseContext, response: Response, branch: Branch | None
+    ) -> None:
+        leg.waiting = deque()
+        answered_by = leg.came_by if branch is None else branch.target.flow
+        if leg.offered:
+            fields = self._offer(response, response.from_tag, answered_by, leg.came_by.local[0])
+            ask = AskRelay("answer", {**fields, "to-tag": response.to_tag or ""}, None)
+        else:
+            ask = AskRelay("offer", self._offer(response, response.to_tag, answered_by, leg.came_by.local[0]), None)
+
+        def answered(reply: Mapping[str, Any], later: float) -> None:
+            if not put_sdp(response, reply):
+                log.error("the media relay takes no answer", call_id=response.call_id, reason=reply.get("error-reason"))
+            self._stack.send_upstream(context, response, later)
+            waiting, leg.waiting = leg.waiting, None
+            while waiting:
+                self.response_ready(*waiting.popleft(), later)
+                if leg.waiting is not None:  # that one asks the relay too: the rest go on waiting
+                    leg.waiting.extend(waiting)
+                    return
+
+        ask.resume = answered
+        self._stack.emit(ask)
+
+    def _account(self, request: Request, response: Response, branch: Branch | None, now: float) -> None:
+        self._tell(self.watch.response(request, response, at=self._clock(), now=now, branch=branch))
+
+    # -- media
+
+    def _wants_relay(self, context: RequestContext, targets: Iterable[Target]) -> bool:
+        if self.media.mode == "auto":
+            return context.nated or any(target.user is not None and target.user.nated for target in targets)
+        return self.media.mode == "always"
+
+    def _offer(self, message: Message, from_tag: str | None, came_by: Flow, towards: str) -> dict[str, Any]:
+        return {
+            "call-id": message.call_id,
+            "from-tag": from_tag or "",
+            "sdp": message.body,
+            "replace": ["origin"],
+            "media address": self.media.address or towards,
+            "received from": ["IP6" if ":" in came_by.remote[0] else "IP4", came_by.remote[0]],
+            "supports": ["timeout notice"],
+        }
+
+    def _release_media(self, request: Request) -> None:
+        self._delete(request.call_id, request.from_tag or "")
+
+    def _delete(self, call_id: str, from_tag: str) -> None:
+        self._stack.emit(AskRelay("delete", {"call-id": call_id, "from-tag": from_tag}, None))
+
+    def media_timed_out(self, call_id: str, now: float) -> None:
+        """End a call on which the relay has heard nothing for so long that it gave it up."""
+        at = self._clock() - timedelta(seconds=self.media.timeout)
+        for call in [call for call in self.watch.calls() if call.call_id == call_id]:
+            self.end(call, "media timeout", max(at, call.answered_at or at), now)
+
+    # -- facts
+
+    def _tell(self, facts: Iterable[Fact]) -> None:
+        for fact in facts:
+            for effect in self.ledger.receive(to_event(fact)):
+                self._store(effect)
+
+    def _store(self, effect: acct.Effect) -> None:
+        emit = self._stack.emit
+        if isinstance(effect, acct.AccRowReady):
+            emit(Write("acc", (effect.row,)))
+        elif isinstance(effect, acct.MissedCallReady):
+            emit(Write("missed", (effect.row,)))
+        elif isinstance(effect, acct.CallOpened):
+            call = effect.call
+            self.processed += 1
+            watched = self.watch.get(call.call_id, call.from_tag)
+            record = {
+                "call": call.to_record(),
+                "watched": None if watched is None else watched.to_record(),
+                "relayed": call.call_id in self.relayed,
+            }
+            emit(Write("save_call", (call.call_id, call.from_tag, record)))
+        else:
+            cdr = effect.cdr
+            if cdr.answer is None:
+                self.failed += 1
+            else:
+                emit(Write("remove_call", (cdr.call_id, cdr.from_tag)))
+            emit(Write("cdr", (cdr,)))
+            self.relayed.discard(cdr.call_id)
+
+    # -- ends that nobody asked for
+
+    def end(self, call: Call, cause: str, at: datetime, now: float) -> None:
+        """End a call from here: its record is closed as of `at`, and both sides are told."""
+        self._tell(self.watch.end(call, by=Side.PROXY, cause=cause, at=at))
+        self._hang_up(call, cause, now)
+
+    def _hang_up(self, call: Call, cause: str, now: float) -> None:
+        self.expired += 1
+        if call.call_id in self.relayed:
+            self._delete(call.call_id, call.from_tag)
+        if call.leg is None:
+            return
+        for side, flow in ((Side.CALLER, call.caller_flow), (Side.CALLEE, call.callee_flow)):
+            if flow is not None:
+                bye = make_bye(call, side, reason=f'SIP;cause=480;text="{cause}"')
+                self._stack.send_own(bye, flow, now)
+
+    def next_timeout(self) -> float | None:
+        """Return when a call reaches its limit, or a recovered one its end."""
+        due, other = self.watch.next_timeout(), self._give_up_recovered
+        return min(due, other) if due is not None and other is not None else due if other is None else other
+
+    def handle_timeout(self, now: float) -> None:
+        """End the calls that reached their limit."""
+        at = self._clock()
+        for fact in self.watch.handle_timeout(now=now, at=at):
+            self._tell([fact])
+            self._hang_up(fact.call, "maximum length", now)
+        if self._give_up_recovered is not None and now >= self._give_up_recovered:
+            self._give_up_recovered = None
+            recovered, self._recovered = self._recovered, []
+            for call, seen in recovered:
+                if call.state is not CallState.ENDED:
+                    self.end(call, "server restart", seen, now)
+
+    # -- restarts
+
+    def recover(self, records: Iterable[Mapping[str, Any]], seen: datetime, now: float) -> None:
+        """Take up the calls that were up when the server before this one ended.
+
+        Args:
+            records: what `save_call` was given.
+            seen: when that server was last known to be alive.
+            now: monotonic seconds.
+
+        A call whose media went through the relay, which ended with its server, gets as long as any
+        silent call to say BYE; then it ends as of `seen`. Others go on.
+        """
+        for record in records:
+            opened = acct.OpenCall.from_record(record["call"])
+            self.ledger.restore(opened)
+            if record.get("watched") is None:
+                continue
+            call = Call.from_record(record["watched"])
+            self.watch.restore(call, at=self._clock(), now=now)
+            if record.get("relayed"):
+                self.relayed.add(call.call_id)
+                self._recovered.append((call, max(seen, call.answered_at or seen)))
+                self._give_up_recovered = now + self.media.timeout
+        if len(self.watch):
+            log.warning("calls taken up that were up when the server ended", calls=len(self.watch))
+
+
+def has_sdp(message: Message) -> bool:
+    """Tell whether a message carries a session description."""
+    if not message.body:
+        return False
+    kind = message.content_type
+    return kind is not None and kind.partition(";")[0].strip().lower() == "application/sdp"
+
+
+def put_sdp(message: Message, reply: Mapping[str, Any]) -> bool:
+    """Put the relay's description into a message; False when the relay gave none."""
+    sdp = reply.get("sdp")
+    if reply.get("result") != "ok" or not isinstance(sdp, bytes):
+        return False
+    message.body = sdp
+    return True

@@ -1,0 +1,57 @@
+"""What the stack asks of the world, beside sending.
+
+A question carries how to go on: the world answers by `stack.resume(ask, answer, now=…)`, once,
+whenever it can. Nothing in the stack waits meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+from trunkline.sip_transaction import Send
+
+from ..directory import Name
+
+Resume = Callable[[Any, float], None]
+"What goes on with the answer and the time."
+
+
+@attrs.define(eq=False)
+class AskSubscribers:
+    """Load these subscribers. Answer: True, with the directory taught; False when the database cannot tell."""
+
+    names: list[Name]
+    resume: Resume
+
+
+@attrs.define(eq=False)
+class AskRelay:
+    """Give the media relay a command. Answer: its reply, a dict with `result`."""
+
+    command: str
+    "offer, answer or delete (NG protocol)."
+    fields: Mapping[str, Any]
+    resume: Resume | None
+    "None when nobody waits for the reply."
+
+
+@attrs.define(eq=False)
+class Barrier:
+    """Answer when everything written so far is on disk: True, or False when the database refused."""
+
+    resume: Resume
+
+
+@attrs.define(eq=False)
+class Write:
+    """Put a row into the next group commit."""
+
+    method: str
+    "The name of a method of `store.Batch`."
+    arguments: tuple[Any, ...]
+
+
+Ask = AskSubscribers | AskRelay | Barrier
+Effect = Send | Ask | Write

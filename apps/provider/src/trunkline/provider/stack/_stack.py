@@ -1,0 +1,481 @@
+"""The stack: transaction layer, proxy core, registrar, policy and accounting in one row.
+
+This file carries things from layer to layer. How a call's media and accounting go along is in
+`_calls`, how a target is found in `_ways`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import attrs
+from trunkline.sip_parser import (
+    Message,
+    RemoteProtocolError,
+    Request,
+    Response,
+    make_response,
+    parse_datagram,
+)
+from trunkline.sip_proxy import (
+    Authenticator,
+    BindingChanged,
+    Location,
+    ProxyCore,
+    Registrar,
+    ResponseReady,
+    nat_tests,
+    received_uri,
+)
+from trunkline.sip_transaction import (
+    AckReceived,
+    Dropped,
+    Flow,
+    RequestReceived,
+    ResponseReceived,
+    Send,
+    ServerTransaction,
+    StrayResponse,
+    TransactionLayer,
+)
+
+from ..directory import Directory
+from ..policy import (
+    Challenge,
+    Decision,
+    DefaultPolicy,
+    Domains,
+    Drop,
+    Forward,
+    Redirect,
+    Refuse,
+    Register,
+    Reply,
+    RequestContext,
+)
+from ._calls import Calls, Leg
+from ._effects import Ask, AskSubscribers, Barrier, Effect, Write
+from ._ways import Ways
+
+NAT_TESTS = 1 | 2 | 16 | 32
+"Contact private, Via host and port not the source's, Contact host not the source's: the classic choice."
+
+@attrs.define
+class Statistics:
+    """What the stack itself counts, in the names of the classic groups."""
+
+    rcv_requests: int = 0
+    rcv_replies: int = 0
+    fwd_requests: int = 0
+    fwd_replies: int = 0
+    drop_requests: int = 0
+    drop_replies: int = 0
+    err_requests: int = 0
+    err_replies: int = 0
+    keepalives: int = 0
+    accepted_regs: int = 0
+    rejected_regs: int = 0
+    challenges: int = 0
+    refusals: int = 0
+    denied_relays: int = 0
+
+
+@attrs.define(eq=False)
+class StackOptions:
+    """Settings of the stack that are values."""
+
+    user_agent: str = "Trunkline"
+    "Server header of our own responses; empty hides it."
+
+
+class Stack:
+    """The provider without I/O; `now` is monotonic seconds, wall-clock time comes from `clock`.
+
+    Every method returns effects in the order they are to be carried out.
+    """
+
+    def __init__(
+        self,
+        *,
+        layer: TransactionLayer,
+        core: ProxyCore,
+        registrar: Registrar,
+        location: Location,
+        authenticator: Authenticator,
+        policy: DefaultPolicy,
+        domains: Domains,
+        directory: Directory,
+        ways: Ways,
+        calls: Calls,
+        clock: Callable[[], datetime],
+        token: Callable[[int], bytes],
+        options: StackOptions,
+    ) -> None:
+        self.layer = layer
+        self.core = core
+        self.registrar = registrar
+        self.location = location
+        self.authenticator = authenticator
+        self.policy = policy
+        self.domains = domains
+        self.directory = directory
+        self.ways = ways
+        self.calls = calls
+        self.statistics = Statistics()
+        self.storing = True
+        "False while the database refuses writes: registrations are then refused at once."
+        self._clock = clock
+        self._token = token
+        self._options = options
+        self._server = (("Server", options.user_agent),) if options.user_agent else ()
+        self._out: list[Effect] = []
+        self._on_layer: dict[type, Callable[[Any, float], None]] = {
+            RequestReceived: self._request_received,
+            ResponseReceived: self._response_received,
+            AckReceived: self._ack_received,
+            StrayResponse: self._stray_response,
+            Dropped: self._dropped,
+        }
+        self._decisions: dict[type, Callable[..., None]] = {
+            Reply: self._reply,
+            Refuse: self._refuse,
+            Challenge: self._challenge,
+            Register: self._register,
+            Forward: self._forward,
+            Redirect: self._redirect,
+            Drop: self._drop,
+        }
+
+    # -- input
+
+    def datagram(self, data: bytes, flow: Flow, *, now: float) -> list[Effect]:
+        """Take one datagram; keep-alives and noise are counted and left unanswered."""
+        if data[:1] in b"\r\n\0":  # CRLF or four zero bytes: a phone keeps its NAT pinhole open
+            self.statistics.keepalives += 1
+            return []
+        try:
+            message = parse_datagram(data)
+        except RemoteProtocolError as error:
+            return self.garbage(error, flow, now=now)
+        return self.message(message, flow, now=now)
+
+    def message(self, message: Message, flow: Flow, *, now: float) -> list[Effect]:
+        """Take one parsed message."""
+        if message.is_request:
+            self.statistics.rcv_requests += 1
+        else:
+            self.statistics.rcv_replies += 1
+        self._layer(self.layer.receive(message, flow, now=now), now)
+        return self._take()
+
+    def garbage(self, error: RemoteProtocolError, flow: Flow, *, now: float) -> list[Effect]:
+        """Take what could not be parsed: answered where RFC 3261 wants it, else dropped."""
+        self.statistics.err_requests += 1
+        self._layer(self.layer.receive_error(error, flow, now=now), now)
+        return self._take()
+
+    def resume(self, ask: Ask, answer: Any, *, now: float) -> list[Effect]:
+        """Go on with the answer to a question."""
+        if ask.resume is not None:
+            ask.resume(answer, now)
+        return self._take()
+
+    def send_failed(self, key: object, reason: str, *, now: float) -> list[Effect]:
+        """Take the news that a message could not be sent."""
+        if key is not None:
+            self._layer(self.layer.transport_failed(key, reason, now=now), now)
+        return self._take()
+
+    def flow_lost(self, flow: Flow, reason: str, *, now: float) -> list[Effect]:
+        """Take the news that a connection ended."""
+        self._layer(self.layer.flow_failed(flow, reason, now=now), now)
+        return self._take()
+
+    def next_timeout(self) -> float | None:
+        """Return when `handle_timeout` is next needed, monotonic seconds; None = nothing waits."""
+        earliest = self.layer.next_timeout()
+        for other in (self.core.next_timeout(), self.calls.next_timeout()):
+            if other is not None and (earliest is None or other < earliest):
+                earliest = other
+        return earliest
+
+    def handle_timeout(self, *, now: float) -> list[Effect]:
+        """Let every layer act on the timers that are due."""
+        self._layer(self.layer.handle_timeout(now=now), now)
+        self._core(self.core.handle_timeout(now=now), now)
+        self.calls.handle_timeout(now)
+        return self._take()
+
+    def expire_bindings(self) -> list[Effect]:
+        """Drop the bindings whose time is over; to be called every few seconds."""
+        for change in self.location.expire(self._clock()):
+            self._out.append(Write("remove_binding", (change.binding,)))
+        return self._take()
+
+    def heartbeat(self) -> list[Effect]:
+        """Mark the live calls as seen alive, so that a crash knows when it happened."""
+        if self.calls:
+            self._out.append(Write("calls_alive", (self._clock(),)))
+        return self._take()
+
+    def media_timed_out(self, call_id: str, *, now: float) -> list[Effect]:
+        """Take the relay's news that it heard nothing on a call for too long."""
+        self.calls.media_timed_out(call_id, now)
+        return self._take()
+
+    # -- between the layers
+
+    def emit(self, effect: Effect) -> None:
+        """Add an effect to those of the input at hand; for the parts of the stack."""
+        self._out.append(effect)
+
+    def _take(self) -> list[Effect]:
+        out, self._out = self._out, []
+        return out
+
+    def _layer(self, effects: list[Any], now: float) -> None:
+        out = self._out
+        handlers = self._on_layer
+        for effect in effects:
+            kind = type(effect)
+            if kind is Send:
+                out.append(effect)
+                continue
+            handler = handlers.get(kind)
+            if handler is not None:
+                handler(effect, now)
+            else:
+                self._core(self.core.receive(effect, now=now), now)
+
+    def _core(self, effects: list[Any], now: float) -> None:
+        out = self._out
+        for effect in effects:
+            kind = type(effect)
+            if kind is Send:
+                out.append(effect)
+            elif kind is ResponseReady:
+                self.calls.response_ready(effect.context, effect.response, effect.branch, now)
+
+    def send_upstream(self, context: Any, response: Response, now: float) -> None:
+        """Relay a response of a context towards the caller."""
+        self.statistics.fwd_replies += 1
+        self._core(self.core.relay(context, response, now=now), now)
+
+    # -- what the layer tells
+
+    def _request_received(self, effect: RequestReceived, now: float) -> None:
+        transaction, request = effect.transaction, effect.request
+        rejection = self.core.validate(request)
+        if rejection is not None:
+            self.answer(transaction, rejection.status, rejection.reason, rejection.headers, now)
+            return
+        routed = self.core.route(request)
+        context = RequestContext(
+            request=request,
+            flow=effect.flow,
+            routed=routed,
+            domains=self.domains,
+            directory=self.directory,
+            location=self.location,
+            authenticator=self.authenticator,
+            locate=self.ways.locate,
+            binding_targets=self.ways.binding_targets,
+            nated=bool(nat_tests(request, effect.flow) & NAT_TESTS),
+            at=self._clock(),
+        )
+        missing = self.directory.missing(self.policy.wants(context), now=now)
+        if not missing:
+            self._decide(transaction, context, now)
+            return
+
+        def loaded(known: bool, later: float) -> None:
+            if transaction.user is not None:
+                return  # cancelled meanwhile, and answered
+            if known:
+                self._decide(transaction, context, later)
+            else:
+                self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
+
+        self._out.append(AskSubscribers(missing, loaded))
+
+    def _response_received(self, effect: ResponseReceived, now: float) -> None:
+        if nat_tests(effect.response, effect.flow) & NAT_TESTS:
+            self.ways.mend_contact(effect.response, effect.flow)
+        self._core(self.core.receive(effect, now=now), now)
+
+    def _ack_received(self, effect: AckReceived, now: float) -> None:
+        request = effect.request
+        if self.core.validate(request) is not None:
+            self.statistics.drop_requests += 1
+            return
+        routed = self.core.route(request)
+        flow = None
+        if routed.loose and routed.next_hop is not None:
+            flow = self.ways.locate(routed.next_hop, effect.flow)
+        if flow is None:
+            self.statistics.drop_requests += 1
+            return
+        self.calls.acknowledge(request, effect.flow, flow, now)
+
+    def forward_ack(self, request: Request, target: Any) -> None:
+        """Send an ACK of a 2xx on; it belongs to no transaction (RFC 3261 §16.6)."""
+        self.statistics.fwd_requests += 1
+        self._core(self.core.forward_ack(request, target), 0.0)
+
+    def send_own(self, request: Request, flow: Flow, now: float) -> None:
+        """Send a request of our own within somebody's dialog; its response is of no consequence."""
+        way = flow
+        if "route" in request.headers:
+            way = self.ways.locate(request.routes[0].uri) or flow
+        host, port = way.local
+        host = f"[{host}]" if ":" in host else host
+        via = f"SIP/2.0/{way.transport} {host}:{port};branch={self.layer.new_branch()};rport"
+        request.headers.prepend("Via", via)
+        _, effects = self.layer.send_request(request, way, now=now)
+        self._layer(effects, now)
+
+    def _stray_response(self, effect: StrayResponse, now: float) -> None:
+        stateless = self.core.forward_response(effect.response)
+        flow = None if stateless is None else self.ways.response_way(stateless.via, effect.flow)
+        if stateless is None or flow is None:
+            self.statistics.drop_replies += 1
+            return
+        self._out.append(Send(stateless.data, flow, None))
+
+    def _dropped(self, effect: Dropped, now: float) -> None:
+        self.statistics.drop_requests += 1
+
+    # -- decisions
+
+    def _decide(self, transaction: ServerTransaction, context: RequestContext, now: float) -> None:
+        try:
+            decision: Decision = self.policy.request(context)
+        except RemoteProtocolError as error:
+            self.answer(transaction, error.status_hint, None, (), now)
+            return
+        self._decisions[type(decision)](transaction, context, decision, now)
+
+    def answer(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        reason: str | None,
+        headers: tuple[tuple[str, str], ...],
+        now: float,
+    ) -> None:
+        response = make_response(
+            transaction.request,
+            status,
+            reason,
+            to_tag=self._token(6).hex(),
+            headers=headers + self._server,
+        )
+        self._layer(self.layer.respond(transaction, response, now=now), now)
+
+    def _reply(self, transaction: ServerTransaction, _: RequestContext, decision: Reply, now: float) -> None:
+        self.answer(transaction, decision.status, decision.reason, decision.headers, now)
+
+    def _refuse(self, transaction: ServerTransaction, context: RequestContext, decision: Reply, now: float) -> None:
+        self.statistics.refusals += 1
+        if context.request.method == "REGISTER":
+            self.statistics.rejected_regs += 1
+        elif context.request.method == "INVITE" and context.identity is not None:
+            self.calls.refused(context, decision.status, decision.reason, now)
+        self._reply(transaction, context, decision, now)
+
+    def _drop(self, transaction: ServerTransaction, context: RequestContext, decision: Drop, now: float) -> None:
+        self.statistics.drop_requests += 1
+
+    def _challenge(
+        self, transaction: ServerTransaction, context: RequestContext, decision: Challenge, now: float
+    ) -> None:
+        self.statistics.challenges += 1
+        proxy = context.request.method != "REGISTER"
+        name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
+        challenges = self.authenticator.challenges(decision.realm, stale=decision.stale, at=context.at)
+        self.answer(transaction, 407 if proxy else 401, None, tuple((name, value) for value in challenges), now)
+
+    def _redirect(
+        self, transaction: ServerTransaction, _: RequestContext, decision: Redirect, now: float
+    ) -> None:
+        contacts = tuple(("Contact", f"<{uri}>") for uri in decision.contacts)
+        self.answer(transaction, 302, None, contacts, now)
+
+    def _forward(
+        self, transaction: ServerTransaction, context: RequestContext, decision: Forward, now: float
+    ) -> None:
+        self.statistics.fwd_requests += 1
+        if context.nated:
+            self.ways.mend_contact(context.request, context.flow)
+        self.calls.forward(transaction, context, decision, now)
+
+    def send_on(
+        self, transaction: ServerTransaction, request: Request, decision: Forward, leg: Leg, now: float
+    ) -> None:
+        """Forward a request whose media, if any, are settled."""
+        self._core(
+            self.core.forward(
+                transaction,
+                decision.targets,
+                now=now,
+                request=request,
+                record_route=False if decision.in_dialog else None,
+                user=leg,
+            ),
+            now,
+        )
+
+    # -- registrations
+
+    def _register(
+        self, transaction: ServerTransaction, context: RequestContext, decision: Register, now: float
+    ) -> None:
+        request, flow = context.request, context.flow
+        if not self.storing:
+            self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), now)
+            return
+        registration = self.registrar.register(
+            request,
+            decision.address_of_record,
+            flow,
+            at=context.at,
+            received=received_uri(flow) if context.nated else None,
+            nated=context.nated,
+        )
+        response = registration.response
+        for name, value in self._server:
+            response.headers.set(name, value)
+        if not registration.changes:
+            if response.status >= 300:
+                self.statistics.rejected_regs += 1
+            self._layer(self.layer.respond(transaction, response, now=now), now)
+            return
+        for change in registration.changes:
+            if change.kind in ("removed", "expired"):
+                self._out.append(Write("remove_binding", (change.binding,)))
+            else:
+                self._out.append(Write("save_binding", (change.binding, change.previous)))
+
+        def written(on_disk: bool, later: float) -> None:
+            if on_disk:
+                self.statistics.accepted_regs += 1
+                self._layer(self.layer.respond(transaction, response, now=later), later)
+                return
+            for change in reversed(registration.changes):
+                self._out.append(_undoing(change))
+            registration.undo()
+            self.statistics.rejected_regs += 1
+            self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
+
+        self._out.append(Barrier(written))
+
+
+def _undoing(change: BindingChanged) -> Write:
+    """Return the write that takes a change of the table back."""
+    if change.kind == "added":
+        return Write("remove_binding", (change.binding,))
+    if change.previous is not None:
+        return Write("save_binding", (change.previous, change.binding))
+    return Write("save_binding", (change.binding, None))

@@ -1,0 +1,100 @@
+"""Ways: from a URI, a binding or a Via to the flow that a message leaves by.
+
+Addresses are numeric here; names are looked up before.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+
+from trunkline.sip_parser import Message, OtherUri, RemoteProtocolError, TelUri, Uri, Via, parse_uri
+from trunkline.sip_proxy import Binding, Location, Target, fix_contact
+from trunkline.sip_transaction import Flow
+
+Address = tuple[str, int]
+DEFAULT_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
+
+
+class Ways:
+    """Finds flows.
+
+    Args:
+        local_for: the listening point (host, port) from which a transport reaches a numeric host; None
+            when there is none.
+        connection_open: whether the connection of a flow still stands; datagram flows always do.
+        location: the bindings.
+        clock: wall-clock time.
+    """
+
+    def __init__(
+        self,
+        *,
+        local_for: Callable[[str, str], Address | None],
+        connection_open: Callable[[Flow], bool],
+        location: Location,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._local_for = local_for
+        self._connection_open = connection_open
+        self._location = location
+        self._clock = clock
+
+    def locate(self, uri: Uri | TelUri | OtherUri, came_by: Flow | None = None) -> Flow | None:
+        """Return the flow to a SIP URI whose host is numeric, else None (RFC 3263 §4.1, §4.2)."""
+        if not isinstance(uri, Uri):
+            return None
+        host = uri.params.get("maddr") or uri.host
+        transport = (uri.params.get("transport") or ("tls" if uri.scheme == "sips" else "udp")).upper()
+        return self._flow(transport, host, uri.port)
+
+    def _flow(self, transport: str, host: str, port: int | None) -> Flow | None:
+        host = host.strip("[]")
+        if transport not in DEFAULT_PORTS or not is_numeric(host):
+            return None
+        local = self._local_for(transport, host)
+        if local is None:
+            return None
+        return Flow(transport, local, (host, port or DEFAULT_PORTS[transport]))
+
+    def binding_targets(self, address_of_record: str) -> list[Target]:
+        """Return the targets of the live bindings of an address of record, best first."""
+        targets: list[Target] = []
+        for binding in self._location.lookup(address_of_record, at=self._clock()):
+            flow = self.binding_flow(binding)
+            if flow is not None:
+                targets.append(Target(binding.contact, flow, binding.path, binding.q, user=binding))
+        return targets
+
+    def binding_flow(self, binding: Binding) -> Flow | None:
+        """Return the flow to a binding: the one it registered by, or one made from what was stored."""
+        flow = binding.flow
+        if flow is not None and (not flow.reliable or self._connection_open(flow)):
+            return flow
+        try:
+            uri = parse_uri(binding.path[0].strip("<>") if binding.path else binding.received or binding.contact)
+        except RemoteProtocolError:
+            return None
+        return self.locate(uri)
+
+    def response_way(self, via: Via, came_by: Flow) -> Flow | None:
+        """Return the flow for a response that is forwarded by its Via alone (RFC 3261 §18.2.2, RFC 3581)."""
+        host = via.received or via.host
+        port = via.rport if isinstance(via.rport, int) else via.port
+        return self._flow(via.transport.upper(), host, port)
+
+    def mend_contact(self, message: Message, flow: Flow) -> None:
+        """Replace the Contact of a phone behind a NAT by where it is heard from."""
+        fix_contact(message, flow)
+
+
+@lru_cache(maxsize=65536)
+def is_numeric(host: str) -> bool:
+    """Tell whether a host is an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,140 @@
+"""Writes gathered for one commit.
+
+Here: what may be written while the server runs, and in which order. When a batch is written, and what to do
+when it was not, is the caller's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from sqlalchemy import Connection
+
+from trunkline.provider.store import _rows, _statements
+from trunkline.provider.store._statements import Prepared, Row, Statement
+
+if TYPE_CHECKING:
+    from trunkline.acct import AccRow, Cdr
+    from trunkline.sip_proxy import Binding
+
+
+@attrs.frozen
+class Refused:
+    """A write that the database would not have, whatever the circumstances."""
+
+    table: str
+    """The table it was meant for."""
+    values: Mapping[str, Any]
+    """What was to be written, or what was to be removed."""
+    reason: str
+    """What the database says."""
+
+
+class Batch:
+    """Collects writes; `Store.write` commits them together, all or none.
+
+    Writing the same batch again, after a failure whose outcome is not known, changes nothing for bindings,
+    call records and calls in progress; rows of acc and missed_calls may then stand twice.
+    """
+
+    __slots__ = ("_acc", "_alive", "_bindings", "_calls", "_cdrs", "_missed")
+
+    def __init__(self) -> None:
+        self._bindings: dict[Row, Row | None] = {}
+        self._calls: dict[Row, Row | None] = {}
+        self._alive: list[Row] = []
+        self._acc: list[Row] = []
+        self._missed: list[Row] = []
+        self._cdrs: list[Row] = []
+
+    def __len__(self) -> int:
+        return sum(len(getattr(self, name)) for name in self.__slots__)
+
+    def save_binding(self, binding: Binding, previous: Binding | None = None) -> None:
+        """Store a binding as it is now, instead of what is stored under its address and contact.
+
+        Args:
+            binding: what to store.
+            previous: what it stands for now, when the contact may have been spelled in another way.
+        """
+        if previous is not None and previous.contact != binding.contact:
+            self.remove_binding(previous)
+        key, row = _rows.binding_rows(binding)
+        self._bindings[key] = row
+
+    def remove_binding(self, binding: Binding) -> None:
+        """Remove what is stored under a binding's address and contact."""
+        self._bindings[_rows.binding_key(binding)] = None
+
+    def acc(self, row: AccRow) -> None:
+        """Add a row to table acc."""
+        self._acc.append(_rows.acc_row(row))
+
+    def missed(self, row: AccRow) -> None:
+        """Add a row to table missed_calls."""
+        self._missed.append(_rows.missed_row(row))
+
+    def cdr(self, cdr: Cdr) -> None:
+        """Add a call detail record, instead of one of the same call if there is any."""
+        self._cdrs.append(_rows.cdr_row(cdr, datetime.now(UTC)))
+
+    def save_call(self, callid: str, from_tag: str, record: Mapping[str, Any]) -> None:
+        """Journal a call in progress.
+
+        Args:
+            callid: its Call-ID.
+            from_tag: the caller's tag.
+            record: JSON types only; it is written as it is now.
+        """
+        key = (_rows.text(callid), _rows.text(from_tag))
+        self._calls[key] = (
+            *key,
+            json.dumps(record, separators=(",", ":")),
+            _rows.instant(datetime.now(UTC)),
+        )
+
+    def remove_call(self, callid: str, from_tag: str) -> None:
+        """Take a call that has ended out of the journal."""
+        self._calls[_rows.text(callid), _rows.text(from_tag)] = None
+
+    def calls_alive(self, at: datetime) -> None:
+        """Mark every journalled call as seen alive at a time, for whoever finds them after a crash."""
+        self._alive = [(_rows.instant(at),)]
+
+    def execute(self, connection: Connection, prepared: Prepared) -> None:
+        """Run the statements, each once for all its rows; the caller commits."""
+        for statement, rows in self._statements():
+            prepared.run(connection, statement, rows)
+
+    def singles(self) -> Iterator[Batch]:
+        """Give batches of one write each, for finding the one that the database will not have."""
+        for name in self.__slots__:
+            writes = getattr(self, name)
+            for key in writes:
+                single = Batch()
+                if isinstance(writes, dict):
+                    getattr(single, name)[key] = writes[key]
+                else:
+                    getattr(single, name).append(key)
+                yield single
+
+    def refused(self, reason: str) -> Refused:
+        """Describe a batch of one write that the database would not have."""
+        statement, rows = next(pair for pair in reversed(list(self._statements())) if pair[1])
+        names = (name.removeprefix("b_") for name in statement.names)
+        return Refused(statement.table, dict(zip(names, rows[0], strict=True)), reason)
+
+    def _statements(self) -> Iterator[tuple[Statement, list[Row]]]:
+        yield _statements.DELETE_BINDING, list(self._bindings)
+        yield _statements.INSERT_BINDING, [row for row in self._bindings.values() if row is not None]
+        yield _statements.TOUCH_CALLS, self._alive
+        yield _statements.DELETE_CALL, list(self._calls)
+        yield _statements.INSERT_CALL, [row for row in self._calls.values() if row is not None]
+        yield _statements.INSERT_ACC, self._acc
+        yield _statements.INSERT_MISSED, self._missed
+        yield _statements.DELETE_CDR, [row[: _statements.CDR_KEY_LENGTH] for row in self._cdrs]
+        yield _statements.INSERT_CDR, self._cdrs

@@ -1,0 +1,182 @@
+"""What the server knows, as rows of the tables, and back.
+
+Here: bindings, accounting rows and call records turned into tuples of values that every driver takes, in the
+order of `_statements`; times are text, UTC. What a stranger sent (broken UTF-8, numbers without bound) is
+made storable here, so that one such row cannot keep a whole group of writes from the disk.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trunkline.acct import AccRow, Cdr
+    from trunkline.provider.store._statements import Row
+    from trunkline.sip_proxy import Binding
+
+NEVER = "1970-01-01 00:00:00"
+"OpenSIPS's mark of a contact that is permanent."
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+_LATEST = 253370764800
+_INT_MAX = 2**31 - 1
+_SECOND = timedelta(seconds=1)
+
+
+def text(value: str) -> str:
+    """Make text storable: bytes that were not UTF-8, and NUL, become U+FFFD."""
+    if value.isascii() and "\0" not in value:
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def bounded(value: int) -> int:
+    """Bring a number into the range of a column INT."""
+    return value if -_INT_MAX <= value <= _INT_MAX else min(max(value, -_INT_MAX), _INT_MAX)
+
+
+def moment(epoch: float) -> str:
+    """Give Unix seconds as a column value, whole seconds."""
+    return str(_EPOCH + int(min(max(epoch, 0), _LATEST) + 0.5) * _SECOND)
+
+
+def epoch(value: datetime | str) -> float:
+    """Give a column value as Unix seconds; SQLite gives text, other engines a time."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return (value - _EPOCH) / _SECOND
+
+
+def instant(at: datetime) -> str:
+    """Give an aware time as a column value, milliseconds kept."""
+    at = at.astimezone(UTC).replace(tzinfo=None)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000).isoformat(" ", "microseconds")
+
+
+def split_aor(aor: str) -> tuple[str, str]:
+    """Split an address of record into the columns username and domain ("" when it has none)."""
+    username, at, domain = text(aor).rpartition("@")
+    return (username, domain) if at else (domain, "")
+
+
+def split_path(path: str | None) -> tuple[str, ...]:
+    """Give the values of a stored Path; a comma within angle brackets belongs to the URI."""
+    if not path:
+        return ()
+    if "," not in path:
+        return (path.strip(),)
+    parts, depth, start = [], 0, 0
+    for index, character in enumerate(path):
+        if character == "<":
+            depth += 1
+        elif character == ">":
+            depth -= 1
+        elif character == "," and depth <= 0:
+            parts.append(path[start:index])
+            start = index + 1
+    parts.append(path[start:])
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def binding_rows(binding: Binding) -> tuple[Row, Row]:
+    """Give what finds a binding's row, and the row, of table location."""
+    username, domain = split_aor(binding.aor)
+    contact = text(binding.contact)
+    received, path, socket, instance = binding.received, binding.path, binding.socket, binding.instance
+    methods, reg_id = binding.methods, binding.reg_id
+    row = (
+        username,
+        domain,
+        contact,
+        None if received is None else text(received),
+        text(",".join(path)) if path else None,
+        moment(binding.expires),
+        binding.q,
+        text(binding.call_id),
+        bounded(binding.cseq),
+        moment(binding.last_modified),
+        bounded(binding.flags),
+        bounded(binding.cflags),
+        text(binding.user_agent),
+        None if socket is None else text(socket),
+        None if methods is None else bounded(methods),
+        None if instance is None else text(instance),
+        None if reg_id is None else bounded(reg_id),
+    )
+    return row[:3], row
+
+
+def binding_key(binding: Binding) -> Row:
+    """Give what finds a binding's row."""
+    return *split_aor(binding.aor), text(binding.contact)
+
+
+def binding_fields(row: Any) -> dict[str, Any]:
+    """Give the fields of a binding as a row has them; it has no flow until the phone is heard of again."""
+    (username, domain, contact, received, path, expires, q, callid, cseq, last_modified, flags, cflags,
+     user_agent, socket, methods, instance, reg_id) = row  # fmt: skip
+    return {
+        "aor": f"{username}@{domain}" if domain else username,
+        "contact": contact,
+        "received": received,
+        "path": split_path(path) if path else (),
+        "q": q,
+        "expires": epoch(expires),
+        "call_id": callid,
+        "cseq": cseq,
+        "user_agent": user_agent,
+        "socket": socket,
+        "flags": flags,
+        "cflags": cflags,
+        "methods": methods,
+        "instance": instance,
+        "reg_id": reg_id,
+        "last_modified": epoch(last_modified),
+    }
+
+
+def missed_row(row: AccRow) -> Row:
+    """Give the row of table missed_calls."""
+    return (
+        text(row.method),
+        text(row.from_tag),
+        text(row.to_tag),
+        text(row.callid),
+        text(row.sip_code),
+        text(row.sip_reason),
+        instant(row.time),
+    )
+
+
+def acc_row(row: AccRow) -> Row:
+    """Give the row of table acc."""
+    return (
+        *missed_row(row),
+        bounded(row.duration),
+        bounded(row.setuptime),
+        None if row.created is None else instant(row.created),
+        bounded(row.ms_duration),
+    )
+
+
+def cdr_row(cdr: Cdr, at: datetime) -> Row:
+    """Give the row of table cdrs, made at this time; its first four values find it."""
+    return (
+        text(cdr.call_id),
+        text(cdr.from_tag),
+        text(cdr.to_tag),
+        instant(cdr.start),
+        bounded(cdr.duration_ms // 1000),
+        instant(at),
+        text(cdr.caller),
+        text(cdr.callee),
+        text(cdr.request_uri),
+        None if cdr.answer is None else instant(cdr.answer),
+        instant(cdr.end),
+        cdr.duration_ms,
+        cdr.setup_ms,
+        text(cdr.released_by),
+        text(cdr.cause),
+        str(cdr.code) if cdr.code else "",
+        text(cdr.reason),
+    )

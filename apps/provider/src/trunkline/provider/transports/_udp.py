@@ -1,0 +1,105 @@
+"""SIP over UDP: one raw non-blocking socket, drained whenever it is readable, written at once."""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable
+
+import trio
+from trunkline.sip_transaction import Flow
+
+from ._listen import ListenPoint
+
+DRAIN = 64
+"Datagrams taken in one go before other tasks get their turn."
+MAX_DATAGRAM = 65535
+MAX_FLOWS = 100_000
+"Sources remembered; past that the memory of them starts anew (a flow is only a value)."
+
+Receive = Callable[[bytes, Flow], None]
+
+
+class UdpTransport:
+    """Carries datagrams between one listening point and the stack.
+
+    Args:
+        point: a bound UDP listening point; this object owns its socket from now on.
+        receive: called with each datagram and the flow it came by.
+        failed: called with (key, reason) when the kernel refuses to send a datagram.
+        drained: called after each batch of datagrams.
+    """
+
+    def __init__(
+        self,
+        point: ListenPoint,
+        receive: Receive,
+        failed: Callable[[object, Flow, str], None],
+        drained: Callable[[], None],
+    ) -> None:
+        self.local = point.address
+        self._sock = point.sock
+        self._receive = receive
+        self._failed = failed
+        self._drained = drained
+        self._flows: dict[tuple[str, int], Flow] = {}
+        self._waiting: deque[tuple[bytes, tuple[str, int]]] = deque()
+        self._writable = trio.Event()
+
+    async def run(self) -> None:
+        """Receive until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send_waiting)
+            try:
+                await self._receive_all()
+            finally:
+                self._sock.close()
+
+    async def _receive_all(self) -> None:
+        sock, receive, drained = self._sock, self._receive, self._drained
+        flows = self._flows
+        recvfrom = sock.recvfrom
+        while True:
+            await trio.lowlevel.wait_readable(sock)
+            for _ in range(DRAIN):
+                try:
+                    data, address = recvfrom(MAX_DATAGRAM)
+                except BlockingIOError:
+                    break
+                except OSError:
+                    continue  # an ICMP error of an earlier datagram; the timers deal with its loss
+                flow = flows.get(address)
+                if flow is None:
+                    if len(flows) >= MAX_FLOWS:
+                        flows.clear()
+                    flow = flows[address] = Flow("UDP", self.local, address[:2])
+                receive(data, flow)
+            drained()
+
+    def send(self, data: bytes, flow: Flow, key: object) -> None:
+        """Send a datagram now, or as soon as the socket takes it."""
+        if self._waiting:
+            self._waiting.append((data, flow.remote))
+            return
+        try:
+            self._sock.sendto(data, flow.remote)
+        except BlockingIOError:
+            self._waiting.append((data, flow.remote))
+            self._writable.set()
+        except OSError as error:
+            self._failed(key, flow, error.strerror or errno.errorcode.get(error.errno or 0, "cannot send"))
+
+    async def _send_waiting(self) -> None:
+        while True:
+            await self._writable.wait()
+            while self._waiting:
+                await trio.lowlevel.wait_writable(self._sock)
+                data, remote = self._waiting[0]
+                try:
+                    self._sock.sendto(data, remote)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    pass  # lost, as a datagram may be: the transaction's timer repeats it
+                self._waiting.popleft()
+            self._writable = trio.Event()

@@ -1,0 +1,35 @@
+"""What the package promises by name: a change here is a change for others."""
+
+import trunkline.acct
+
+
+def test_public_names() -> None:
+    assert trunkline.acct.__all__ == sorted(trunkline.acct.__all__)
+    assert trunkline.acct.__all__ == [
+        "AccRow",
+        "AccRowReady",
+        "AcctError",
+        "CallAnswered",
+        "CallClosed",
+        "CallEnded",
+        "CallEvent",
+        "CallFailed",
+        "CallOpened",
+        "CallRinging",
+        "CallStarted",
+        "Cdr",
+        "Effect",
+        "Event",
+        "Ledger",
+        "LocalProtocolError",
+        "MissedCallReady",
+        "OpenCall",
+        "RecordError",
+        "cdrs_from_acc_rows",
+        "rebuild",
+    ]
+
+
+def test_every_public_name_is_there() -> None:
+    for name in trunkline.acct.__all__:
+        assert hasattr(trunkline.acct, name)

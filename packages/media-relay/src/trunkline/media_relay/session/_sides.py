@@ -1,0 +1,53 @@
+"""Which of our addresses each side of a call is served from."""
+
+import attrs
+
+from trunkline.media_relay._errors import LocalProtocolError
+
+from ._interfaces import Interface, Interfaces, literal
+from ._leg import Leg
+from ._options import MediaOptions
+from ._remote import RemoteDescription
+
+
+@attrs.frozen
+class Side:
+    """Our address towards one side."""
+
+    interface: Interface
+    public: str
+    """The address that side is told."""
+
+
+def choose_sides(
+    interfaces: Interfaces,
+    offerer: Leg | None,
+    other: Leg | None,
+    description: RemoteDescription,
+    options: MediaOptions,
+) -> tuple[Side, Side]:
+    """Choose for the offerer and for whom the offer goes to; a known side keeps its interface.
+
+    Raises: LocalProtocolError, with the reason for which the offer is to be refused.
+    """
+    media_address = literal(options.media_address) if options.media_address else ""
+    if offerer is not None:
+        mine = Side(offerer.interface, offerer.public)
+    else:
+        mine = _new(interfaces, options.interfaces[0], description.family, "", media_address)
+    if other is not None:
+        return mine, Side(other.interface, media_address or other.public)
+    family = options.address_family or mine.interface.family
+    return mine, _new(interfaces, options.interfaces[1], family, media_address, "")
+
+
+def _new(interfaces: Interfaces, name: str, family: str, public: str, otherwise: str) -> Side:
+    family = family or interfaces.default_family
+    interface = interfaces.find(name, family)
+    if interface is None:
+        raise LocalProtocolError(f"this relay has no {family} address")
+    public = public or interface.public or otherwise
+    if not public:
+        wanted = "give the interface an advertised address, or the offer a media-address"
+        raise LocalProtocolError(f"{interface.address} cannot be told to a peer: {wanted}")
+    return Side(interface, public)

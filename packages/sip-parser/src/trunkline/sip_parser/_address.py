@@ -1,0 +1,112 @@
+"""Name-addr: a URI with a display name before it and header parameters after it.
+
+From, To, Contact, Route, Record-Route and their kin. The URI itself is `_uri`.
+
+Source: RFC 3261 §20.10, §25.1
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+import attrs
+
+from ._errors import RemoteProtocolError, shown
+from ._grammar import (
+    NO_PARAMS,
+    REMEMBERED_LENGTH,
+    REMEMBERED_VALUES,
+    Params,
+    format_params,
+    parse_params,
+    quote,
+    unfold,
+    unquote,
+)
+from ._uri import AnyUri, parse_uri
+
+SECTION: Final = "RFC 3261 §25.1"
+
+# A display name without quotes is taken whatever its characters, if none of them could be something else.
+_match_name_addr = re.compile(
+    r"(\"(?:[^\"\\]|\\.)*+\"|[^\"<>;,:]*+)[ \t]*<([^<>]*)>[ \t]*(?:;(.*))?", re.DOTALL
+).fullmatch
+
+
+@attrs.frozen(slots=True)
+class NameAddr:
+    """An address in a header; immutable, `replace` makes a changed copy."""
+
+    display_name: str | None
+    """The text, without its quotes and escapes; None when there is none."""
+    uri: AnyUri
+    params: Params = attrs.field(factory=dict)
+    """The header's parameters, not the URI's: lower-case names, values as spelled (quotes included)."""
+
+    @classmethod
+    def parse(cls, text: str, header: str = "address") -> NameAddr:
+        """Read one `"display name" <uri>;params` or `uri;params`.
+
+        Without angle brackets every parameter belongs to the header, and the URI holds no `?` and no comma.
+
+        Args:
+            text: one value, not a list of them.
+            header: what to call it in an error message.
+
+        Raises:
+            RemoteProtocolError: the text is something else.
+
+        Source: RFC 3261 §20.10
+        """
+        try:
+            return _remembered_address(text) if len(text) <= REMEMBERED_LENGTH else _parse_address(text)
+        except RemoteProtocolError as error:
+            raise RemoteProtocolError(f"{header}: {error.reason}", error.status_hint, error.section) from None
+
+    @property
+    def tag(self) -> str | None:
+        """The tag parameter, None when absent or empty. Source: RFC 3261 §19.3"""
+        return self.params.get("tag") or None
+
+    def replace(self, **changes: Any) -> NameAddr:
+        """Make a copy with some fields changed, such as `address.replace(params={"tag": "1"})`."""
+        return attrs.evolve(self, **changes)
+
+    def __str__(self) -> str:
+        name = "" if self.display_name is None else quote(self.display_name) + " "
+        return f"{name}<{self.uri}>{format_params(self.params)}"
+
+
+def _parse_address(text: str) -> NameAddr:
+    if "\n" in text:
+        text = unfold(text)
+    text = text.strip(" \t")
+    match = _match_name_addr(text)
+    if match is None:
+        return _parse_addr_spec(text)
+    name, uri, params = match.groups()
+    if name:
+        if name[0] != '"':
+            name = name.rstrip(" \t")
+        elif "\\" in name:
+            name = unquote(name)
+        else:
+            name = name[1:-1]
+    return NameAddr(name or None, parse_uri(uri), parse_params(params, "parameters") if params else NO_PARAMS)
+
+
+_remembered_address = lru_cache(REMEMBERED_VALUES)(_parse_address)
+
+
+def _parse_addr_spec(text: str) -> NameAddr:
+    uri, _, params = text.partition(";")
+    if "<" in text or '"' in uri or "?" in uri or "," in uri:
+        raise RemoteProtocolError(
+            f"expected an address, with <> around a URI that has a comma or question mark, got {shown(text)}",
+            section="RFC 3261 §20.10",
+        )
+    return NameAddr(
+        None, parse_uri(uri.rstrip(" \t")), parse_params(params, "parameters") if params else NO_PARAMS
+    )

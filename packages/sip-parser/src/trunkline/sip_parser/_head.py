@@ -1,0 +1,252 @@
+"""From the text of a head, start line and header lines, to a message without its body.
+
+Strategy: split once at CRLF. The quick way assumes what nearly every message is, lines that each begin with
+a name and a colon; whatever does not fit (folds, mistakes) falls out of a dictionary and is gone through line
+by line. Eagerly checked are the start line, the header lines, Content-Length and the five headers without
+which nothing can be answered; everything else waits until it is asked for, or for `check_message`.
+
+Source: RFC 3261 §7
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NoReturn
+
+from ._errors import RemoteProtocolError, shown
+from ._grammar import is_token
+from ._headers import Headers
+from ._messages import Message, Request, Response
+from ._names import CANONICAL, WRITTEN_NAMES, learn_name
+from ._typed import content_length
+
+MAX_HEAD: Final = 65535
+"""Bytes of start line and headers: what a datagram can carry."""
+MAX_HEADERS: Final = 256
+"""Header lines."""
+
+_KNOWN: Final = (
+    "ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE"
+)
+_METHODS: Final = frozenset(_KNOWN.split())
+_MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
+_NEEDED: Final = frozenset(_MANDATORY)
+
+_is_version = re.compile(r"SIP/[0-9]{1,4}\.[0-9]{1,4}", re.IGNORECASE).fullmatch
+_match_status_line = re.compile(
+    r"(SIP/[0-9]{1,4}\.[0-9]{1,4}) ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE | re.DOTALL
+).fullmatch
+_bad_uri = re.compile(r"[\s<>\"\x00-\x1f\x7f]").search
+_stray = re.compile(r"\r(?!\n)|(?<!\r)\n|(?<!\\)\x00").search
+_any_line_end = re.compile(r"\r\n|\r|\n")
+
+
+def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
+    """Read start line and headers.
+
+    Args:
+        head: everything before the empty line, decoded as UTF-8 with surrogateescape.
+        max_headers: header lines, at most.
+
+    Raises:
+        RemoteProtocolError: `message` is set when enough was understood to answer.
+
+    Source: RFC 3261 §7
+    """
+    lines = head.split("\r\n")
+    together = "".join(lines)
+    start_line = lines.pop(0)
+    if len(lines) > max_headers or "\n" in together or "\r" in together or "\0" in together:
+        _check_line_ends(head, len(lines), max_headers)
+    headers = Headers.__new__(Headers)
+    try:
+        names = [CANONICAL[line[: line.index(":")]] for line in lines]
+    except (ValueError, KeyError):
+        names, lines = _read_lines(head, lines)
+    headers._names = names
+    headers._lines = lines
+    headers._cache = {}
+    headers._changed = False
+    message = _read_start_line(start_line, headers)
+    distinct = set(names)
+    if not distinct >= _NEEDED or (len(distinct) != len(names) and _doubled(names)):
+        _refuse_headers(names, message)
+    if "content-length" in distinct:
+        try:
+            content_length(headers)
+        except RemoteProtocolError as error:
+            error.message = message
+            raise
+    return message
+
+
+def salvage(head: str, max_headers: int = MAX_HEADERS) -> Message | None:
+    """Understand what can be understood of a broken head, so that it can be answered.
+
+    Returns:
+        A message with the header lines that are sound; None when no Via says where an answer would go.
+    """
+    lines = _any_line_end.split(head, max_headers + 1)[: max_headers + 1]
+    start_line = lines.pop(0)
+    headers = Headers()
+    sound = False
+    for line in lines:
+        if not line:
+            break
+        if "\0" in line:
+            sound = False
+        elif line[0] in " \t":
+            if sound:
+                headers._lines[-1] += "\r\n" + line
+        else:
+            try:
+                name = learn_name(line[: line.index(":")])
+            except (ValueError, RemoteProtocolError):
+                sound = False
+                continue
+            headers._names.append(name)
+            headers._lines.append(line)
+            sound = True
+    if "via" not in headers._names:
+        return None
+    try:
+        return _read_start_line(start_line, headers)
+    except RemoteProtocolError as error:
+        return error.message
+
+
+def has_stray_line_end(head: str) -> bool:
+    """Whether a CR, LF or NUL stands where none may, so that others may see other lines than we do."""
+    return _stray(head) is not None
+
+
+def _read_start_line(start_line: str, headers: Headers) -> Message:
+    parts = start_line.split(" ")
+    if len(parts) == 3:
+        method, uri, version = parts
+        if (
+            (method in _METHODS or is_token(method) is not None)
+            and (version == "SIP/2.0" or _is_version(version) is not None)
+            and uri
+            and _bad_uri(uri) is None
+        ):
+            return _request(method, uri, version, start_line, headers)
+    match = _match_status_line(start_line)
+    if match is None:
+        _refuse_start_line(start_line, headers)
+    response = Response.__new__(Response)
+    response.headers = headers
+    response._start = start_line
+    response._body = b""
+    response._changed = False
+    response._status = int(match[2])
+    response._reason = match[3] or ""
+    response._version = match[1]
+    return response
+
+
+def _request(method: str, uri: str, version: str, start_line: str, headers: Headers) -> Request:
+    request = Request.__new__(Request)
+    request.headers = headers
+    request._start = start_line
+    request._body = b""
+    request._changed = False
+    request._method = method
+    request._uri = uri
+    request._version = version
+    request._parsed_uri = None
+    return request
+
+
+def _refuse_start_line(start_line: str, headers: Headers) -> NoReturn:
+    if start_line[:4].upper() == "SIP/":
+        raise RemoteProtocolError(
+            f"expected a status line `SIP/2.0 status reason` with a status from 100 to 699, "
+            f"got {shown(start_line)}",
+            section="RFC 3261 §7.2",
+            offset=0,
+        )
+    message = None
+    parts = start_line.split()
+    if len(parts) >= 3 and is_token(parts[0]) and _is_version(parts[-1]) and "via" in headers._names:
+        message = _request(parts[0], " ".join(parts[1:-1]), parts[-1], start_line, headers)
+    raise RemoteProtocolError(
+        f"expected a request line `METHOD URI SIP/2.0` with one space between its parts, "
+        f"got {shown(start_line)}",
+        section="RFC 3261 §7.1",
+        offset=0,
+        message=message,
+    )
+
+
+def _read_lines(head: str, lines: list[str]) -> tuple[list[str], list[str]]:
+    """Go through the lines one by one: join the folded ones, and say which one is wrong."""
+    names: list[str] = []
+    joined: list[str] = []
+    fold: list[str] = []
+    offset = head.find("\r\n") + 2
+    for line in lines:
+        if line[:1] in (" ", "\t") and names:
+            fold.append(line)
+        else:
+            if fold:
+                joined[-1] = "\r\n".join([joined[-1], *fold])
+                fold = []
+            name, colon, _ = line.partition(":")
+            try:
+                if not colon:
+                    raise RemoteProtocolError(
+                        f"expected a header name and a colon, got {shown(line)}", section="RFC 3261 §7.3.1"
+                    )
+                names.append(learn_name(name))
+            except RemoteProtocolError as error:
+                raise RemoteProtocolError(
+                    error.reason, error.status_hint, error.section, _byte_offset(head, offset), salvage(head)
+                ) from None
+            joined.append(line)
+        offset += len(line) + 2
+    if fold:
+        joined[-1] = "\r\n".join([joined[-1], *fold])
+    return names, joined
+
+
+def _check_line_ends(head: str, count: int, max_headers: int) -> None:
+    """Refuse stray line ends and NULs; a NUL escaped by a backslash may stand in a quoted string."""
+    if count > max_headers:
+        raise RemoteProtocolError(
+            f"expected at most {max_headers} header lines, got {count}",
+            status_hint=513,
+            section="RFC 3261 §21.5.7",
+            message=salvage(head, max_headers),
+        )
+    match = _stray(head)
+    if match is None:
+        return
+    what = {"\r": "a CR without LF", "\n": "an LF without CR", "\0": "a NUL"}[match[0]]
+    raise RemoteProtocolError(
+        f"expected lines that end in CRLF and hold neither CR, LF nor NUL, got {what}",
+        section="RFC 3261 §7" if match[0] != "\0" else "RFC 3261 §25.1",
+        offset=_byte_offset(head, match.start()),
+        message=salvage(head, max_headers),
+    )
+
+
+def _refuse_headers(names: list[str], message: Message) -> NoReturn:
+    missing = [WRITTEN_NAMES[name] for name in _MANDATORY if name not in names]
+    doubled = _doubled(names)
+    reason = f"expected the headers Via, From, To, Call-ID and CSeq, got no {' and no '.join(missing)}"
+    if not missing:
+        reason = f"expected one {WRITTEN_NAMES[doubled[0]]} header, got {names.count(doubled[0])}"
+    raise RemoteProtocolError(
+        reason,
+        section="RFC 3261 §8.1.1" if missing else "RFC 3261 §7.3.1",
+        message=message if "via" in names else None,
+    )
+
+
+def _doubled(names: list[str]) -> list[str]:
+    return [name for name in _MANDATORY[1:] if names.count(name) > 1]
+
+
+def _byte_offset(head: str, index: int) -> int:
+    return len(head[:index].encode("utf-8", "surrogateescape"))

@@ -1,0 +1,271 @@
+"""The ordered multimap of a message's header lines.
+
+Strategy: a line stays the raw text that came, folds and spelling included, and is written out again as it
+is; only a line that is changed is made anew. Two lists run in parallel, the canonical names and the lines,
+because finding a short interned string in a short list is quicker than any index that must be kept up.
+Typed values are parsed when first asked for and kept in a cache under the canonical name until a line of
+that name changes (`*via` is the whole list beside the topmost `via`). What a typed value means is `_typed`.
+
+Source: RFC 3261 §7.3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ._errors import LocalProtocolError, shown
+from ._grammar import first_comma, split_list, unfold
+from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, canonical_name
+
+_BLANKS = " \t\r\n"
+_EMPTY = ", \t\r\n"
+
+
+class Headers:
+    """Header lines in order, found by name in any case or compact form."""
+
+    __slots__ = ("_cache", "_changed", "_lines", "_names")
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        """Build headers.
+
+        Args:
+            items: names and values in the order they are to be written.
+
+        Raises:
+            LocalProtocolError: a name is no token, or a value holds a line break or NUL.
+        """
+        self._names: list[str] = []
+        self._lines: list[str] = []
+        self._cache: dict[str, Any] = {}
+        self._changed = True
+        for name, value in items:
+            self.add(name, value)
+
+    def get(self, name: str) -> str | None:
+        """Give the first line's value, unfolded and stripped, or None."""
+        name = CANONICAL.get(name) or canonical_name(name)
+        names = self._names
+        if name not in names:
+            return None
+        value = self._lines[names.index(name)].partition(":")[2]
+        return (unfold(value) if "\n" in value else value).strip(_BLANKS)
+
+    def get_all(self, name: str) -> list[str]:
+        """Give the value of every line of that name, unfolded and stripped."""
+        name = CANONICAL.get(name) or canonical_name(name)
+        return [_value(line) for known, line in zip(self._names, self._lines, strict=True) if known == name]
+
+    def values(self, name: str) -> list[str]:
+        """Give every single value, topmost first: split at commas outside quotes, brackets and comments.
+
+        A header whose values may hold commas (Date, Authorization, Subject, ...) gives one value a line.
+        Source: RFC 3261 §7.3.1
+        """
+        name = CANONICAL.get(name) or canonical_name(name)
+        names = self._names
+        count = names.count(name)
+        if not count:
+            return []
+        if count == 1:
+            value = _value(self._lines[names.index(name)])
+            return split_list(value) if "," in value and name not in NOT_LISTS else [value] if value else []
+        lines = self.get_all(name)
+        if name in NOT_LISTS:
+            return lines
+        return [value for line in lines for value in split_list(line)]
+
+    def top_value(self, name: str) -> str | None:
+        """Give the topmost single value, or None."""
+        name = CANONICAL.get(name) or canonical_name(name)
+        names = self._names
+        if name not in names:
+            return None
+        line = self._lines[names.index(name)]
+        value = line.partition(":")[2]
+        if "," not in value:
+            value = (unfold(value) if "\n" in value else value).strip(_BLANKS)
+            if value:
+                return value
+        values = self.values(name)
+        return values[0] if values else None
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (CANONICAL.get(name) or canonical_name(name)) in self._names
+
+    def __len__(self) -> int:
+        """Count the header lines."""
+        return len(self._lines)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return self.items()
+
+    def names(self) -> list[str]:
+        """Give the names present, lower-case long forms, in the order of their first lines."""
+        return list(dict.fromkeys(self._names))
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Give each line as its name as spelled and its value, unfolded and stripped."""
+        for line in list(self._lines):
+            yield line.partition(":")[0].rstrip(" \t"), _value(line)
+
+    def add(self, name: str, value: str) -> None:
+        """Append a line at the end.
+
+        Raises:
+            LocalProtocolError: the name is no token, or the value holds a line break or NUL.
+        """
+        canonical = CANONICAL.get(name) or canonical_name(name)
+        line = _line(canonical, name, value)
+        self._names.append(canonical)
+        self._lines.append(line)
+        self._forget(canonical)
+
+    def extend(self, name: str, values: Iterable[str]) -> None:
+        """Append a line at the end for each value."""
+        for value in values:
+            self.add(name, value)
+
+    def prepend(self, name: str, value: str) -> None:
+        """Write a new line above the first of that name, or above all lines when there is none."""
+        canonical = CANONICAL.get(name) or canonical_name(name)
+        line = _line(canonical, name, value)
+        names = self._names
+        index = names.index(canonical) if canonical in names else 0
+        names.insert(index, canonical)
+        self._lines.insert(index, line)
+        self._forget(canonical)
+
+    def set(self, name: str, value: str) -> None:
+        """Make this the only line of that name: in the place of the first one, or at the end."""
+        canonical = CANONICAL.get(name) or canonical_name(name)
+        line = _line(canonical, name, value)
+        names = self._names
+        count = names.count(canonical)
+        if not count:
+            names.append(canonical)
+            self._lines.append(line)
+        else:
+            index = names.index(canonical)
+            if count > 1:
+                self.remove(canonical)
+                names.insert(index, canonical)
+                self._lines.insert(index, line)
+            else:
+                self._lines[index] = line
+        self._forget(canonical)
+
+    def remove(self, name: str) -> int:
+        """Take out every line of that name.
+
+        Returns:
+            How many lines there were.
+        """
+        canonical = CANONICAL.get(name) or canonical_name(name)
+        names, lines = self._names, self._lines
+        count = names.count(canonical)
+        for _ in range(count):
+            index = names.index(canonical)
+            del names[index], lines[index]
+        if count:
+            self._forget(canonical)
+        return count
+
+    def pop_value(self, name: str) -> str | None:
+        """Take out the topmost single value, such as our Via of a response or our Route of a request.
+
+        Returns:
+            The value, or None when there was none.
+        """
+        canonical = CANONICAL.get(name) or canonical_name(name)
+        names, lines = self._names, self._lines
+        while canonical in names:
+            index = names.index(canonical)
+            head, _, value = lines[index].partition(":")
+            end = first_comma(value) if "," in value and canonical not in NOT_LISTS else -1
+            if end < 0:
+                top, rest = value, ""
+                del names[index], lines[index]
+            else:
+                top, rest = value[:end], value[end + 1 :].lstrip(_BLANKS)
+                lines[index] = f"{head}: {rest}"
+            self._forget(canonical)
+            top = (unfold(top) if "\n" in top else top).strip(_BLANKS)
+            if end >= 0 and not rest:
+                del names[index], lines[index]
+            if top:
+                return top
+        return None
+
+    def replace_top(self, name: str, value: str) -> None:
+        """Put another in place of the topmost single value; the values after it on the line stay as spelled.
+
+        Raises:
+            LocalProtocolError: there is none to replace, or the value holds a line break or NUL.
+        """
+        canonical = CANONICAL.get(name) or canonical_name(name)
+        names = self._names
+        if canonical not in names:
+            raise LocalProtocolError(f"no {name} to replace: use add or prepend")
+        if not value.isprintable():
+            _check_value(name, value)
+        index = names.index(canonical)
+        head, _, rest = self._lines[index].partition(":")
+        if not rest.strip(_EMPTY):
+            index = self._first_with_value(canonical) or index
+            head, _, rest = self._lines[index].partition(":")
+        end = -1
+        if "," in rest and canonical not in NOT_LISTS:
+            rest = rest.lstrip(_EMPTY)
+            end = first_comma(rest)
+        self._lines[index] = f"{head}: {value}" if end < 0 else f"{head}: {value}{rest[end:]}"
+        self._forget(canonical)
+
+    def copy(self) -> Headers:
+        """Make an independent copy; parsed values are shared, which is why they are immutable."""
+        copy = Headers.__new__(Headers)
+        copy._names = self._names.copy()
+        copy._lines = self._lines.copy()
+        copy._cache = self._cache.copy()
+        copy._changed = self._changed
+        return copy
+
+    def _first_with_value(self, canonical: str) -> int | None:
+        for index, name in enumerate(self._names):
+            if name == canonical and self._lines[index].partition(":")[2].strip(_EMPTY):
+                return index
+        return None
+
+    def _forget(self, canonical: str) -> None:
+        self._changed = True
+        cache = self._cache
+        if cache:
+            cache.pop(canonical, None)
+            cache.pop("*" + canonical, None)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same lines, to the letter."""
+        return isinstance(other, Headers) and self._lines == other._lines
+
+    def __hash__(self) -> int:
+        raise TypeError("headers are mutable and have no hash")
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self.items())!r})"
+
+
+def _value(line: str) -> str:
+    value = line.partition(":")[2]
+    return (unfold(value) if "\n" in value else value).strip(_BLANKS)
+
+
+def _line(canonical: str, name: str, value: str) -> str:
+    if not value.isprintable():
+        _check_value(name, value)
+    return f"{WRITTEN_NAMES.get(canonical) or name}: {value}"
+
+
+def _check_value(name: str, value: str) -> None:
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise LocalProtocolError(f"{name}: a header value holds no line break and no NUL, got {shown(value)}")

@@ -1,0 +1,152 @@
+"""From raw header lines to typed values: one function a header, found by the key its value is cached under.
+
+Only the headers a message has as attributes; the values themselves are read in `_via`, `_address`, `_uri`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from ._address import NameAddr
+from ._errors import RemoteProtocolError, shown
+from ._grammar import is_token
+from ._headers import Headers
+from ._names import WRITTEN_NAMES
+from ._via import CSeq, Via
+
+
+def _one(headers: Headers, name: str) -> str:
+    value = headers.get(name)
+    if value is None:
+        raise RemoteProtocolError(
+            f"expected a {WRITTEN_NAMES[name]} header, got none", section="RFC 3261 §8.1.1"
+        )
+    return value
+
+
+def _top_via(headers: Headers) -> Via:
+    value = headers.top_value("via")
+    if value is None:
+        raise RemoteProtocolError("expected a Via header, got none", section="RFC 3261 §8.1.1.7")
+    return Via.parse(value)
+
+
+def _vias(headers: Headers) -> tuple[Via, ...]:
+    return tuple([Via.parse(value) for value in headers.values("via")])
+
+
+def _from(headers: Headers) -> NameAddr:
+    return NameAddr.parse(_one(headers, "from"), "From")
+
+
+def _to(headers: Headers) -> NameAddr:
+    return NameAddr.parse(_one(headers, "to"), "To")
+
+
+def _call_id(headers: Headers) -> str:
+    value = _one(headers, "call-id")
+    if not value or " " in value or "\t" in value:
+        raise RemoteProtocolError(
+            f"Call-ID: expected an identifier without blanks, got {shown(value)}", section="RFC 3261 §20.8"
+        )
+    return value
+
+
+def _cseq(headers: Headers) -> CSeq:
+    return CSeq.parse(_one(headers, "cseq"))
+
+
+def _contacts(headers: Headers) -> tuple[NameAddr, ...]:
+    values = headers.values("contact")
+    if "*" in values:
+        if len(values) > 1:
+            raise RemoteProtocolError("Contact: expected * to stand alone", section="RFC 3261 §10.2.2")
+        return ()
+    return tuple([NameAddr.parse(value, "Contact") for value in values])
+
+
+def _addresses(name: str) -> Callable[[Headers], tuple[NameAddr, ...]]:
+    written = WRITTEN_NAMES[name]
+    return lambda headers: tuple([NameAddr.parse(value, written) for value in headers.values(name)])
+
+
+def _number(name: str, limit: int, section: str) -> Callable[[Headers], int]:
+    def parse(headers: Headers) -> int:
+        return read_number(_one(headers, name), WRITTEN_NAMES[name], limit, section)
+
+    return parse
+
+
+def read_number(value: str, what: str, limit: int, section: str) -> int:
+    """Read a decimal number from 0 to `limit`."""
+    if not (value.isascii() and value.isdigit()):
+        raise RemoteProtocolError(f"{what}: expected a number, got {shown(value)}", section=section)
+    number = int(value) if len(value) <= 20 else limit + 1
+    if number > limit:
+        raise RemoteProtocolError(f"{what}: expected at most {limit}, got {shown(value)}", section=section)
+    return number
+
+
+def _content_type(headers: Headers) -> str:
+    value = _one(headers, "content-type").partition(";")[0]
+    kind, slash, subtype = value.partition("/")
+    kind, subtype = kind.strip(" \t").lower(), subtype.strip(" \t").lower()
+    if not slash or is_token(kind) is None or is_token(subtype) is None:
+        raise RemoteProtocolError(
+            f"Content-Type: expected type/subtype, got {shown(value)}", section="RFC 3261 §20.15"
+        )
+    return f"{kind}/{subtype}"
+
+
+def _option_tags(name: str) -> Callable[[Headers], tuple[str, ...]]:
+    return lambda headers: tuple([value.lower() for value in headers.values(name)])
+
+
+def _methods(headers: Headers) -> tuple[str, ...]:
+    return tuple(headers.values("allow"))
+
+
+_SECONDS: Final = (1 << 32) - 1
+
+PARSERS: Final[dict[str, Callable[[Headers], Any]]] = {
+    "via": _top_via,
+    "*via": _vias,
+    "from": _from,
+    "to": _to,
+    "call-id": _call_id,
+    "cseq": _cseq,
+    "contact": _contacts,
+    "route": _addresses("route"),
+    "record-route": _addresses("record-route"),
+    "max-forwards": _number("max-forwards", 255, "RFC 3261 §20.22"),
+    "expires": _number("expires", _SECONDS, "RFC 3261 §20.19"),
+    "min-expires": _number("min-expires", _SECONDS, "RFC 3261 §20.23"),
+    "content-length": _number("content-length", _SECONDS, "RFC 3261 §20.14"),
+    "content-type": _content_type,
+    "require": _option_tags("require"),
+    "proxy-require": _option_tags("proxy-require"),
+    "supported": _option_tags("supported"),
+    "allow": _methods,
+}
+
+
+def content_length(headers: Headers) -> int | None:
+    """Read Content-Length, which must be the only one, or one of several that agree.
+
+    Raises:
+        RemoteProtocolError: no number, or two that differ.
+
+    Source: RFC 3261 §20.14
+    """
+    count = headers._names.count("content-length")
+    if not count:
+        return None
+    if count > 1 and len(set(headers.get_all("content-length"))) > 1:
+        raise RemoteProtocolError(
+            "Content-Length: expected one, got several that differ", section="RFC 3261 §20.14"
+        )
+    value = headers._lines[headers._names.index("content-length")].partition(":")[2].strip(" \t\r\n")
+    length = read_number(value, "Content-Length", _SECONDS, "RFC 3261 §20.14")
+    headers._cache["content-length"] = length
+    return length

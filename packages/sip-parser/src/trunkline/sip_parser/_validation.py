@@ -1,0 +1,80 @@
+"""The eager check of what a proxy relies on. What a proxy then refuses by policy is the proxy's.
+
+Source: RFC 3261 §16.3, §8.2
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ._errors import RemoteProtocolError, shown
+from ._messages import Message, Request
+from ._names import WRITTEN_NAMES
+from ._uri import OtherUri, Uri
+
+_SINGLE: Final = ("from", "to", "call-id", "cseq", "max-forwards", "content-type", "expires", "event")
+
+
+def check_message(message: Message) -> None:
+    """Read every typed header a proxy relies on, so that none of them raises afterwards.
+
+    Checked are the version, Via, From, To, Call-ID, CSeq (and that its method is the request's),
+    Max-Forwards, Contact, Route, Record-Route, that headers of one value come once, and of a request the
+    URI: its syntax and that its scheme is sip, sips or tel.
+
+    Raises:
+        RemoteProtocolError: `status_hint` is 505 for another version, 416 for another URI scheme, else 400;
+            `message` is the message.
+
+    Source: RFC 3261 §16.3, §8.2.2.1, §21.5.6
+    """
+    try:
+        _check(message)
+    except RemoteProtocolError as error:
+        error.message = message
+        raise
+
+
+def _check(message: Message) -> None:
+    version = message.version
+    if version != "SIP/2.0" and version.upper() != "SIP/2.0":
+        raise RemoteProtocolError(f"expected version SIP/2.0, got {shown(version)}", 505, "RFC 3261 §21.5.6")
+    names = message.headers._names
+    for name in _SINGLE:
+        if names.count(name) > 1:
+            raise RemoteProtocolError(
+                f"expected one {WRITTEN_NAMES[name]} header, got {names.count(name)}",
+                section="RFC 3261 §7.3.1",
+            )
+    if not message.vias:
+        raise RemoteProtocolError("expected a Via header, got none", section="RFC 3261 §8.1.1.7")
+    _ = message.top_via, message.from_, message.to, message.call_id, message.max_forwards
+    cseq = message.cseq
+    if "contact" in names:
+        _ = message.contacts
+    if "route" in names:
+        _ = message.routes
+    if "record-route" in names:
+        _ = message.record_routes
+    if isinstance(message, Request):
+        if cseq.method != message.method:
+            raise RemoteProtocolError(
+                f"CSeq: expected the request's method {shown(message.method)}, got {shown(cseq.method)}",
+                section="RFC 3261 §8.1.1.5",
+            )
+        _check_request_uri(message)
+
+
+def _check_request_uri(request: Request) -> None:
+    uri = request.parsed_uri
+    if isinstance(uri, OtherUri):
+        raise RemoteProtocolError(
+            f"Request-URI: expected the scheme sip, sips or tel, got {shown(uri.scheme)}",
+            416,
+            "RFC 3261 §8.2.2.1",
+        )
+    if isinstance(uri, Uri) and uri.headers is not None:
+        raise RemoteProtocolError(
+            f"Request-URI: expected no header part, got {shown('?' + uri.headers)}",
+            section="RFC 3261 §19.1.1",
+        )

@@ -1,0 +1,188 @@
+"""Via and CSeq: the two headers by which a response finds its request.
+
+Source: RFC 3261 §20.42, §20.16, RFC 3581
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+import attrs
+
+from ._errors import RemoteProtocolError, shown
+from ._grammar import (
+    HOST_PORT,
+    NO_PARAMS,
+    REMEMBERED_LENGTH,
+    REMEMBERED_VALUES,
+    TOKEN,
+    UNCHANGED,
+    Params,
+    Unchanged,
+    format_host,
+    format_params,
+    host_from,
+    parse_params,
+    port_from,
+    unfold,
+)
+
+MAGIC_COOKIE: Final = "z9hG4bK"
+"""What a branch begins with when RFC 3261 made it. Source: RFC 3261 §8.1.1.7"""
+
+_match_via = re.compile(
+    rf"({TOKEN})[ \t]*/[ \t]*({TOKEN})[ \t]*/[ \t]*({TOKEN})[ \t]+{HOST_PORT}[ \t]*(?:;(.*))?", re.DOTALL
+).fullmatch
+_match_cseq = re.compile(rf"([0-9]+)[ \t]+({TOKEN})").fullmatch
+
+_DEFAULT_PORTS: Final = {"TLS": 5061, "WS": 80, "WSS": 443, "TLS-SCTP": 5061}
+
+
+@attrs.frozen(slots=True)
+class Via:
+    """One hop of the way a response takes; immutable, `replace` makes a changed copy."""
+
+    transport: str
+    """Upper case: UDP, TCP, TLS, WS, WSS, SCTP, or an unknown one."""
+    host: str
+    """The sent-by host as spelled; an IPv6 address without its brackets."""
+    port: int | None = None
+    """The sent-by port; None when it does not say."""
+    params: Params = attrs.field(factory=dict)
+    """Lower-case names; values as spelled, None for a parameter without `=`."""
+    protocol: str = "SIP/2.0"
+
+    @classmethod
+    def parse(cls, text: str) -> Via:
+        """Read one Via value.
+
+        Raises:
+            RemoteProtocolError: the text is something else.
+
+        Source: RFC 3261 §20.42
+        """
+        return _remembered_via(text) if len(text) <= REMEMBERED_LENGTH else _parse_via(text)
+
+    @property
+    def branch(self) -> str | None:
+        """The branch parameter, None when absent or empty. Source: RFC 3261 §8.1.1.7"""
+        return self.params.get("branch") or None
+
+    @property
+    def received(self) -> str | None:
+        """The source address as the receiver wrote it, without brackets. Source: RFC 3261 §18.2.1"""
+        received = self.params.get("received")
+        return received.strip("[]") if received else None
+
+    @property
+    def rport(self) -> int | str | None:
+        """The port the request came from; `""` while only asked for, None when not. Source: RFC 3581 §3
+
+        A value that is no port counts as asked for.
+        """
+        if "rport" not in self.params:
+            return None
+        value = self.params["rport"]
+        if value and value.isascii() and value.isdigit() and len(value) <= 5 and int(value) <= 65535:
+            return int(value)
+        return ""
+
+    @property
+    def sent_by(self) -> tuple[str, int]:
+        """Host in lower case, and port or the transport's default. Source: RFC 3261 §18.1.1"""
+        port = self.port
+        return self.host.lower(), _DEFAULT_PORTS.get(self.transport, 5060) if port is None else port
+
+    def replace(
+        self,
+        *,
+        transport: str | None = None,
+        host: str | None = None,
+        port: int | Unchanged | None = UNCHANGED,
+        params: Params | None = None,
+    ) -> Via:
+        """Make a copy with some fields changed.
+
+        Args:
+            params: all of them, such as `{**via.params, "received": "192.0.2.4"}`.
+        """
+        return Via(
+            self.transport if transport is None else transport,
+            self.host if host is None else host,
+            self.port if isinstance(port, Unchanged) else port,
+            self.params if params is None else params,
+            self.protocol,
+        )
+
+    def __str__(self) -> str:
+        host = self.host
+        if ":" in host:
+            host = format_host(host)
+        port = "" if self.port is None else f":{self.port}"
+        return f"{self.protocol}/{self.transport} {host}{port}{format_params(self.params)}"
+
+
+def _parse_via(text: str) -> Via:
+    if "\n" in text:
+        text = unfold(text)
+    match = _match_via(text.strip(" \t"))
+    if match is None:
+        raise RemoteProtocolError(
+            f"Via: expected SIP/2.0/TRANSPORT host:port;params, got {shown(text)}", section="RFC 3261 §20.42"
+        )
+    name, version, transport, host, port, params = match.groups()
+    return Via(
+        transport.upper(),
+        host if host[0] != "[" else host_from(host, "Via"),
+        None if port is None else port_from(port, "Via"),
+        parse_params(params, "Via") if params else NO_PARAMS,
+        "SIP/2.0" if name == "SIP" and version == "2.0" else f"{name}/{version}",
+    )
+
+
+_remembered_via = lru_cache(REMEMBERED_VALUES)(_parse_via)
+
+
+@attrs.frozen(slots=True)
+class CSeq:
+    """The number and method that order requests within a dialog."""
+
+    number: int
+    """0 to 2**31 - 1."""
+    method: str
+
+    @classmethod
+    def parse(cls, text: str) -> CSeq:
+        """Read a CSeq value.
+
+        Raises:
+            RemoteProtocolError: the text is something else, or the number is 2**31 or more.
+
+        Source: RFC 3261 §20.16
+        """
+        return _remembered_cseq(text) if len(text) <= REMEMBERED_LENGTH else _parse_cseq(text)
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.method}"
+
+
+def _parse_cseq(text: str) -> CSeq:
+    if "\n" in text:
+        text = unfold(text)
+    match = _match_cseq(text.strip(" \t"))
+    if match is None:
+        raise RemoteProtocolError(
+            f"CSeq: expected a number and a method, got {shown(text)}", section="RFC 3261 §20.16"
+        )
+    digits = match[1]
+    number = int(digits) if len(digits) <= 20 else 1 << 31
+    if number >= 1 << 31:
+        raise RemoteProtocolError(
+            f"CSeq: expected a number below 2**31, got {shown(digits)}", section="RFC 3261 §8.1.1.5"
+        )
+    return CSeq(number, match[2])
+
+
+_remembered_cseq = lru_cache(REMEMBERED_VALUES)(_parse_cseq)

@@ -1,0 +1,252 @@
+"""Hypothesis strategies for SIP: values, headers, messages, and bytes that went wrong on the way.
+
+For the tests of this package and of those built on it (`pip install trunkline-sip-parser[testing]`). The only
+file here that imports hypothesis; nothing else of the package imports this file.
+"""
+
+from __future__ import annotations
+
+import string
+from functools import cache
+
+from hypothesis import strategies as st
+
+from ._address import NameAddr
+from ._headers import Headers
+from ._messages import Message, Request, Response
+from ._names import COMPACT_FORMS, WRITTEN_NAMES
+from ._status import REASON_PHRASES
+from ._uri import OtherUri, TelUri, Uri
+from ._via import MAGIC_COOKIE, CSeq, Via
+
+_ALPHANUMERIC = string.ascii_letters + string.digits
+_TOKEN = _ALPHANUMERIC + "-.!%*_+`'~"
+_METHODS = "INVITE ACK BYE CANCEL OPTIONS REGISTER INFO MESSAGE NOTIFY PRACK PUBLISH REFER SUBSCRIBE UPDATE"
+_COMPACT = {long: short for short, long in COMPACT_FORMS.items()}
+_PRINTABLE = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
+
+# What parsers have stumbled over: line ends, folds, delimiters, escapes, huge numbers, no UTF-8.
+_NASTY = (
+    *(b"\r\n", b"\r", b"\n", b"\r\n\r\n", b"\r\n ", b"\r\n\t", b"\0", b"\\", b'"', b"<", b">", b"<>", b","),
+    *(b";", b";;", b"=", b"@", b":", b"::", b"[", b"]", b"%", b"%zz", b"%00", b"*", b"?", b"(", b")", b" "),
+    *(b"\t", b"\xff", b"\xc3", b"\xe2\x82\xac", b"-1", b"0", b"4294967296", b"9" * 26, b"SIP/2.0", b";tag="),
+    *(b"\r\nContent-Length: 5", b"\r\nl: -1", b"\r\nVia: ", b"\r\nTo: x", b"\r\nCSeq: 1 X", b";tag=a;tag=b"),
+)
+
+
+@cache
+def tokens(max_size: int = 16) -> st.SearchStrategy[str]:
+    """Give tokens. Source: RFC 3261 §25.1"""
+    return st.text(_TOKEN, min_size=1, max_size=max_size)
+
+
+@cache
+def methods() -> st.SearchStrategy[str]:
+    """Give registered methods mostly, and others."""
+    return st.sampled_from(_METHODS.split()) | tokens()
+
+
+@cache
+def hosts() -> st.SearchStrategy[str]:
+    """Give host names and addresses; IPv6 without brackets, as values hold them."""
+    label = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=8)
+    names = st.lists(label, min_size=1, max_size=3).map(".".join)
+    return names | st.ip_addresses().map(str)
+
+
+@cache
+def ports() -> st.SearchStrategy[int | None]:
+    """Give ports, and None."""
+    return st.none() | st.integers(1, 65535)
+
+
+@cache
+def quoted_strings() -> st.SearchStrategy[str]:
+    """Give quoted strings as spelled, with delimiters and escapes inside."""
+    inner = st.text(_ALPHANUMERIC + " ,;<>@:=/?é€", max_size=8) | st.just('\\"') | st.just("\\\\")
+    return st.lists(inner, max_size=3).map(lambda parts: f'"{"".join(parts)}"')
+
+
+@cache
+def header_params() -> st.SearchStrategy[dict[str, str | None]]:
+    """Give header parameters, quoted values among them."""
+    names = st.text(string.ascii_lowercase + string.digits + "-.+", min_size=1, max_size=8)
+    return st.dictionaries(names, st.none() | tokens() | quoted_strings(), max_size=3)
+
+
+@cache
+def uris() -> st.SearchStrategy[Uri]:
+    """Give sip and sips URIs. Source: RFC 3261 §19.1.1"""
+    escaped = st.integers(0, 255).map(lambda byte: f"%{byte:02X}")
+    plain = st.text(_ALPHANUMERIC + "-_.!~*'()&=+$,;?/", min_size=1, max_size=12)
+    user = st.lists(plain | escaped, min_size=1, max_size=3).map("".join)
+    password = st.none() | st.text(_ALPHANUMERIC + "-_.!~*'()&=+$,", max_size=8)
+    name = st.text(string.ascii_lowercase + string.digits + "-", min_size=1, max_size=8)
+    value = st.none() | st.text(_ALPHANUMERIC + "-_.!~*'()[]/:&+$", min_size=1, max_size=8)
+    params = st.dictionaries(name, value, max_size=3) | st.sampled_from([{"lr": None}, {"transport": "tcp"}])
+    headers = st.none() | st.sampled_from(
+        ["subject=project%20x&priority=urgent", "Route=%3Csip:example.com%3E"]
+    )
+    scheme = st.sampled_from(["sip", "sips"])
+    with_user = st.builds(Uri, scheme, user, password, hosts(), ports(), params, headers)
+    without = st.builds(Uri, scheme, st.none(), st.none(), hosts(), ports(), params, st.none())
+    return with_user | without
+
+
+@cache
+def tel_uris() -> st.SearchStrategy[TelUri]:
+    """Give tel URIs. Source: RFC 3966"""
+    number = st.from_regex(r"\+?[0-9][0-9.()\-]{0,14}", fullmatch=True)
+    return st.builds(TelUri, number, st.sampled_from([{}, {"phone-context": "+49"}, {"ext": "12"}]))
+
+
+@cache
+def other_uris() -> st.SearchStrategy[OtherUri]:
+    """Give URIs of other schemes."""
+    rest = st.text(_ALPHANUMERIC + "/.:@-_", min_size=1, max_size=16)
+    return st.builds(OtherUri, st.sampled_from(["http", "urn", "im", "soap.beep"]), rest)
+
+
+@cache
+def name_addrs() -> st.SearchStrategy[NameAddr]:
+    """Give addresses with display names of any printable characters, and header parameters."""
+    name = st.none() | st.text(_PRINTABLE, min_size=1, max_size=12)
+    return st.builds(NameAddr, name, uris() | uris() | tel_uris() | other_uris(), header_params())
+
+
+@cache
+def vias() -> st.SearchStrategy[Via]:
+    """Give Via values, with branches of RFC 3261 and of RFC 2543."""
+    branches = st.builds("{}{}".format, st.sampled_from([MAGIC_COOKIE, ""]), tokens())
+    extra = st.sampled_from([{}, {"rport": None}, {"received": "192.0.2.9", "rport": "5062"}, {"ttl": "1"}])
+    params = st.builds(lambda branch, more: {"branch": branch, **more}, branches, extra)
+    return st.builds(Via, st.sampled_from(["UDP", "TCP", "TLS", "WSS", "SCTP"]), hosts(), ports(), params)
+
+
+@cache
+def cseqs(method: str | None = None) -> st.SearchStrategy[CSeq]:
+    """Give CSeq values, of one method if it is given."""
+    return st.builds(CSeq, st.integers(0, (1 << 31) - 1), methods() if method is None else st.just(method))
+
+
+@cache
+def header_lines() -> st.SearchStrategy[tuple[str, str]]:
+    """Give names and values of headers no message needs: registered with odd values, and unknown."""
+    text = st.text(_PRINTABLE, max_size=24).map(lambda value: value.strip(" \t"))
+    free = st.sampled_from(["Subject", "User-Agent", "Organization", "X-Custom", "P-Unknown"])
+    listed = st.lists(tokens(), max_size=4).map(", ".join)
+    return st.one_of(
+        st.tuples(free, text),
+        st.tuples(tokens().filter(lambda name: name.lower() not in _TAKEN), text),
+        st.tuples(st.sampled_from(["Allow", "Supported", "Require"]), listed),
+        st.tuples(st.sampled_from(["Route", "Record-Route", "Contact"]), name_addrs().map(str)),
+        st.tuples(st.sampled_from(["Expires", "Min-Expires"]), st.integers(0, (1 << 32) - 1).map(str)),
+    )
+
+
+def _repeatable(line: tuple[str, str]) -> tuple[str, ...]:
+    return line[:1] if line[0] in ("Expires", "Min-Expires") else line
+
+
+_TAKEN = frozenset(WRITTEN_NAMES) | frozenset(COMPACT_FORMS)
+
+
+@cache
+def headers(method: str = "INVITE") -> st.SearchStrategy[Headers]:
+    """Give the headers of a message: the five every one needs, and others among them, in any order."""
+    return _headers(method)
+
+
+@st.composite
+def _headers(draw: st.DrawFn, method: str) -> Headers:
+    tag = draw(st.none() | tokens())
+    to = draw(name_addrs())
+    caller = draw(name_addrs())
+    lines = [
+        *(("Via", str(via)) for via in draw(st.lists(vias(), min_size=1, max_size=3))),
+        ("From", str(caller.replace(params={"tag": draw(tokens())}))),
+        ("To", str(to.replace(params={} if tag is None else {"tag": tag}))),
+        ("Call-ID", draw(tokens())),
+        ("CSeq", str(draw(cseqs(method)))),
+        ("Max-Forwards", str(draw(st.integers(0, 255)))),
+        *draw(st.lists(header_lines(), max_size=4, unique_by=_repeatable)),
+    ]
+    return Headers(draw(st.permutations(lines)))
+
+
+@cache
+def requests() -> st.SearchStrategy[Request]:
+    """Give whole requests that `check_message` passes."""
+    return _requests()
+
+
+@st.composite
+def _requests(draw: st.DrawFn) -> Request:
+    method = draw(methods())
+    uri = draw(uris()).replace(headers=None) if draw(st.integers(0, 4)) else draw(tel_uris())
+    return Request(method, str(uri), draw(headers(method)), draw(st.binary(max_size=32)))
+
+
+@cache
+def responses() -> st.SearchStrategy[Response]:
+    """Give whole responses, which `check_message` passes."""
+    return _responses()
+
+
+@st.composite
+def _responses(draw: st.DrawFn) -> Response:
+    status = draw(st.sampled_from(sorted(REASON_PHRASES)) | st.integers(100, 699))
+    reason = draw(st.text(_PRINTABLE, max_size=16))
+    return Response(status, reason, draw(headers(draw(methods()))), draw(st.binary(max_size=32)))
+
+
+@cache
+def messages() -> st.SearchStrategy[Message]:
+    """Give requests and responses."""
+    return requests() | responses()
+
+
+@cache
+def message_bytes() -> st.SearchStrategy[bytes]:
+    """Give the bytes of messages in spellings the grammar allows: any case, compact names, folds."""
+    return _message_bytes()
+
+
+@st.composite
+def _message_bytes(draw: st.DrawFn) -> bytes:
+    message = draw(messages())
+    head, _, body = message.to_bytes().partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    spelled = lines[:1]
+    for line in lines[1:]:
+        name, _, value = line.partition(": ")
+        name = draw(st.sampled_from([name, name.lower(), name.upper(), _COMPACT.get(name.lower(), name)]))
+        separator = draw(st.sampled_from([": ", ":", " : ", ":\r\n ", ":  \t"]))
+        spelled.append(name + separator + value)
+    return "\r\n".join([*spelled, "", ""]).encode() + body
+
+
+@cache
+def mutated_bytes() -> st.SearchStrategy[bytes]:
+    """Give the bytes of a message after up to four mistakes: cut, doubled, overwritten, delimiters strewn."""
+    return _mutated_bytes()
+
+
+@st.composite
+def _mutated_bytes(draw: st.DrawFn) -> bytes:
+    data = draw(message_bytes())
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        stop = min(len(data), start + draw(st.integers(0, 24)))
+        kind = draw(st.integers(0, 4))
+        if kind == 0:
+            data = data[:start] + data[stop:]
+        elif kind == 1:
+            data = data[:stop] + data[start:stop] + data[stop:]
+        elif kind == 2:
+            data = data[:start] + draw(st.sampled_from(_NASTY)) + data[stop:]
+        elif kind == 3:
+            data = data[:start] + draw(st.sampled_from(_NASTY)) + data[start:]
+        else:
+            data = data[:start] + draw(st.binary(min_size=1, max_size=4)) + data[stop:]
+    return data

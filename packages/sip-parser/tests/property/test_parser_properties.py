@@ -1,0 +1,188 @@
+"""What holds for every message: round trips, edits that touch one line, and no error but our own."""
+
+import contextlib
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trunkline.sip_parser import (
+    KeepAlive,
+    NameAddr,
+    RemoteProtocolError,
+    Request,
+    StreamReader,
+    Via,
+    check_message,
+    make_response,
+    parse_datagram,
+    parse_uri,
+    quote,
+    unquote,
+)
+from trunkline.sip_parser.testing import (
+    message_bytes,
+    messages,
+    mutated_bytes,
+    name_addrs,
+    other_uris,
+    requests,
+    tel_uris,
+    uris,
+    vias,
+)
+
+TYPED = [name for name, member in vars(Request.__mro__[1]).items() if isinstance(member, property)]
+
+
+def parsed(data):
+    try:
+        return parse_datagram(data), None
+    except RemoteProtocolError as error:
+        return error.message, error
+
+
+def read_everything(message):
+    for name in TYPED:
+        with contextlib.suppress(RemoteProtocolError):
+            getattr(message, name)
+    for name in message.headers.names():
+        message.headers.values(name)
+        message.headers.get(name)
+        message.headers.top_value(name)
+    with contextlib.suppress(RemoteProtocolError):
+        check_message(message)
+    if isinstance(message, Request):
+        with contextlib.suppress(RemoteProtocolError):
+            _ = message.parsed_uri
+        answer = make_response(message, 400, to_tag="t").to_bytes()
+        assert answer.startswith(b"SIP/2.0 400 Bad Request\r\n")
+    message.to_bytes()
+
+
+@given(uris() | tel_uris() | other_uris())
+def test_a_uri_written_reads_the_same(uri):
+    again = parse_uri(str(uri))
+    assert again == uri
+    assert again.equivalent(uri)
+
+
+@given(name_addrs())
+def test_an_address_written_reads_the_same(address):
+    assert NameAddr.parse(str(address)) == address
+
+
+@given(vias())
+def test_a_via_written_reads_the_same(via):
+    assert Via.parse(str(via)) == via
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_quoting_is_undone_by_unquoting(text):
+    assert unquote(quote(text)) == text
+
+
+@given(message_bytes())
+def test_an_untouched_message_gives_the_same_bytes(data):
+    message = parse_datagram(data)
+    assert message.to_bytes() == data
+    check_message(message)
+    assert message.to_bytes() == data
+    assert message.copy().to_bytes() == data
+
+
+@given(messages())
+def test_a_built_message_is_read_back_whole(message):
+    data = message.to_bytes()
+    again = parse_datagram(data)
+    assert again.body == message.body
+    assert again.headers.get_all("via") == message.headers.get_all("via")
+    assert again.from_ == message.from_
+    assert again.cseq == message.cseq
+    assert again.to_bytes() == data
+
+
+@given(message_bytes(), st.integers(0, 255))
+def test_a_changed_header_changes_its_line_and_nothing_else(data, hops):
+    message = parse_datagram(data)
+    before = message.headers.copy()
+    message.headers.set("Max-Forwards", str(hops))
+    after = parse_datagram(message.to_bytes())
+    index = before._names.index("max-forwards")
+    assert after.max_forwards == hops
+    assert after.headers._lines[:index] == before._lines[:index]
+    assert after.headers._lines[index + 1 :] == before._lines[index + 1 :]
+    assert after.start_line() == message.start_line()
+    assert after.body == message.body
+
+
+@given(message_bytes(), vias())
+def test_a_via_put_on_top_and_taken_off_leaves_the_message_as_it_was(data, via):
+    message = parse_datagram(data)
+    message.headers.prepend("Via", str(via))
+    assert message.top_via == via
+    assert message.headers.pop_value("via") == str(via)
+    assert message.to_bytes() == data
+
+
+@given(message_bytes(), vias())
+def test_replacing_the_top_via_leaves_the_others(data, via):
+    message = parse_datagram(data)
+    others = message.vias[1:]
+    message.headers.replace_top("v", str(via))
+    assert message.vias == [via, *others]
+
+
+@settings(max_examples=150)
+@given(mutated_bytes())
+def test_hostile_datagrams_raise_nothing_but_remote_protocol_error(data):
+    message, error = parsed(data)
+    if error is not None:
+        assert error.reason
+        assert 400 <= error.status_hint <= 699
+    if message is not None:
+        read_everything(message)
+
+
+@given(st.binary(max_size=200))
+def test_noise_raises_nothing_but_remote_protocol_error(data):
+    with contextlib.suppress(RemoteProtocolError):
+        read_everything(parse_datagram(data))
+
+
+@given(st.text(max_size=60), st.sampled_from([parse_uri, NameAddr.parse, Via.parse]))
+def test_any_text_raises_nothing_but_remote_protocol_error(text, parse):
+    with contextlib.suppress(RemoteProtocolError):
+        value = parse(text)
+        assert parse(str(value)) == value
+
+
+@given(st.lists(message_bytes() | st.just(b"\r\n\r\n"), max_size=3), st.data())
+def test_a_stream_cut_anywhere_gives_the_same_messages(parts, data):
+    stream = b"".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    reader = StreamReader()
+    received = []
+    for start, stop in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        received += reader.receive(stream[start:stop])
+    assert [b"\r\n\r\n" if isinstance(item, KeepAlive) else item.to_bytes() for item in received] == parts
+
+
+@given(st.lists(mutated_bytes(), min_size=1, max_size=2), st.integers(1, 40))
+def test_hostile_streams_raise_nothing_but_remote_protocol_error(parts, step):
+    stream = b"".join(parts)
+    reader = StreamReader()
+    with contextlib.suppress(RemoteProtocolError):
+        for start in range(0, len(stream), step):
+            for item in reader.receive(stream[start : start + step]):
+                if not isinstance(item, KeepAlive | RemoteProtocolError):
+                    read_everything(item)
+
+
+@given(requests(), st.integers(101, 699))
+def test_a_response_carries_what_finds_its_request(request, status):
+    response = parse_datagram(make_response(request, status, to_tag="new").to_bytes())
+    assert response.vias == request.vias
+    assert response.from_ == request.from_
+    assert response.call_id == request.call_id
+    assert response.cseq == request.cseq
+    assert response.to_tag == (request.to_tag or "new")

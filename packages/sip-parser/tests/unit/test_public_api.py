@@ -1,0 +1,29 @@
+"""What this package promises by name: a change here is a change for everybody who uses it."""
+
+import trunkline.sip_parser
+from trunkline.sip_parser import testing
+
+PUBLIC = """
+CSeq DIGEST_ALGORITHMS DigestChallenge DigestCredentials Headers KeepAlive LocalProtocolError
+MAGIC_COOKIE Message NameAddr OtherUri ParamValue RemoteProtocolError Request Response RetryAfter
+SipError StreamReader TelUri Uri Via WarningValue check_message digest_response format_date ha1
+make_response parse_date parse_datagram parse_uri quote reason_phrase unescape unquote
+"""
+STRATEGIES = """
+cseqs header_lines header_params headers hosts message_bytes messages methods mutated_bytes name_addrs other_uris ports
+quoted_strings requests responses tel_uris tokens uris vias
+"""
+
+
+def test_the_public_names_are_these():
+    assert sorted(trunkline.sip_parser.__all__) == sorted(PUBLIC.split())
+
+
+def test_every_public_name_exists_and_says_what_it_is():
+    for name in trunkline.sip_parser.__all__:
+        assert getattr(trunkline.sip_parser, name).__doc__
+
+
+def test_the_strategies_are_these():
+    strategies = [name for name, thing in vars(testing).items() if hasattr(thing, "cache_info")]
+    assert sorted(strategies) == sorted(STRATEGIES.split())

@@ -1,0 +1,79 @@
+"""Challenges and credentials as header values: writing the one, finding and removing the other.
+
+Here: the four headers of digest authentication. Not here: whether credentials are right (`_verify.py`).
+"""
+
+from typing import Final
+
+from trunkline.sip_parser import DigestCredentials, RemoteProtocolError, Request, quote
+
+__all__ = ["challenge_value", "consume_credentials", "find_credentials"]
+
+_HEADERS: Final = {False: "authorization", True: "proxy-authorization"}
+
+
+def challenge_value(realm: str, nonce: str, algorithm: str, *, qop: bool, stale: bool) -> str:
+    """Write the value of a WWW-Authenticate or Proxy-Authenticate. Source: RFC 7616 §3.3, RFC 3261 §22.4."""
+    text = f'Digest realm={quote(realm)}, nonce="{nonce}", algorithm={algorithm}'
+    if qop:
+        text += ', qop="auth"'
+    return text + ", stale=true" if stale else text
+
+
+def find_credentials(request: Request, realm: str, *, proxy: bool) -> DigestCredentials | None:
+    """Find the digest credentials a request carries for a realm.
+
+    Args:
+        request: any request.
+        realm: compared exactly.
+        proxy: look in Proxy-Authorization instead of Authorization.
+
+    Returns:
+        The first for that realm; None when there is none, and for what cannot be read: both are answered
+        with a challenge.
+
+    Source: RFC 3261 §22.2, §22.3.
+    """
+    name = _HEADERS[proxy]
+    if name in request.headers:
+        for value in request.headers.get_all(name):
+            credentials = _parse(value)
+            if credentials is not None and credentials.realm == realm:
+                return credentials
+    return None
+
+
+def consume_credentials(request: Request, realm: str, *, proxy: bool) -> int:
+    """Remove the credentials for a realm before the request goes on; those for others stay for others.
+
+    Args:
+        request: changed in place.
+        realm: compared exactly.
+        proxy: remove from Proxy-Authorization instead of Authorization.
+
+    Returns:
+        How many header fields were removed.
+
+    Source: RFC 3261 §22.3.
+    """
+    name = _HEADERS[proxy]
+    headers = request.headers
+    if name not in headers:
+        return 0
+    values = headers.get_all(name)
+    kept = []
+    for value in values:
+        credentials = _parse(value)
+        if credentials is None or credentials.realm != realm:
+            kept.append(value)
+    if len(kept) != len(values):
+        headers.remove(name)
+        headers.extend(name, kept)
+    return len(values) - len(kept)
+
+
+def _parse(value: str) -> DigestCredentials | None:
+    try:
+        return DigestCredentials.parse(value)
+    except RemoteProtocolError:
+        return None

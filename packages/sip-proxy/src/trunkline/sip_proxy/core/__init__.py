@@ -1,0 +1,24 @@
+"""The proxy core of RFC 3261 §16: validation, routes, forwarding, forking, the best response."""
+
+from ._core import ProxyCore
+from ._events import Effect, ResponseReady, StatelessResponse
+from ._forwarding import heed_strict_router
+from ._response_context import Branch, BranchState, ResponseContext
+from ._route_processing import Routed
+from ._statistics import CoreStatistics
+from ._targets import Rejection, Target
+
+__all__ = [
+    "Branch",
+    "BranchState",
+    "CoreStatistics",
+    "Effect",
+    "ProxyCore",
+    "Rejection",
+    "ResponseContext",
+    "ResponseReady",
+    "Routed",
+    "StatelessResponse",
+    "Target",
+    "heed_strict_router",
+]

@@ -1,0 +1,352 @@
+"""The proxy core: all that RFC 3261 §16 asks of a proxy, between the transaction layer and the policy.
+
+Here: what an application may ask for. Not here: how it is done (`_validation`, `_route_processing`,
+`_forwarding`, `_forking`, `_stateless`), nor any decision where a request should go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from trunkline.sip_parser import LocalProtocolError, Request, Response
+from trunkline.sip_transaction import Effect as LayerEffect
+from trunkline.sip_transaction import Flow, Send, ServerTransaction, State, TransactionLayer
+
+from ._events import Effect, StatelessResponse
+from ._forking import Forking
+from ._forwarding import RECORD_ROUTED_METHODS, Forwarding
+from ._loop_detection import LoopMarks
+from ._own_addresses import OwnAddresses
+from ._response_context import ResponseContext
+from ._route_processing import Routed, RouteProcessing
+from ._stateless import Stateless
+from ._statistics import CoreStatistics
+from ._targets import Rejection, Target
+from ._validation import Validation
+
+
+class ProxyCore:
+    """Forward requests to one target or many, and bring back what must go upstream."""
+
+    __slots__ = (
+        "_forking",
+        "_handlers",
+        "_layer",
+        "_marks",
+        "_record_route",
+        "_routes",
+        "_stateless",
+        "_validation",
+        "statistics",
+    )
+
+    def __init__(
+        self,
+        layer: TransactionLayer,
+        *,
+        is_local: Callable[[str, int | None], bool],
+        token: Callable[[int], bytes],
+        record_route: bool = True,
+        timer_c: float = 180.0,
+        default_ring_timeout: float | None = None,
+        cancel_wait: float = 5.0,
+        loop_secret: bytes = b"",
+        via_address: Callable[[Flow], tuple[str, int]] | None = None,
+        proxy_require: Sequence[str] = (),
+    ) -> None:
+        """Make a core without any request under way.
+
+        Args:
+            layer: the transaction layer it sends by.
+            is_local: tells whether a host (lower case, no brackets) and port (None when not given) is us.
+            token: gives that many random bytes.
+            record_route: whether requests that make dialogs get a Record-Route where `forward` does not say.
+            timer_c: seconds an INVITE may stay without any news; more than 180 by the RFC.
+            default_ring_timeout: seconds until an INVITE's branch is given up however it rings; None: only
+                timer C ends it.
+            cancel_wait: seconds a branch told to stop may take to answer before it counts without an answer.
+            loop_secret: keeps others from predicting how we recognise our own requests; the same after a
+                restart and on no other node.
+            via_address: gives the address by which the peer of a flow reaches us; None: the flow's own.
+            proxy_require: option tags that a Proxy-Require may hold.
+
+        Source: RFC 3261 §16
+        """
+        self.statistics = CoreStatistics()
+        self._layer = layer
+        self._record_route = record_route
+        own = OwnAddresses(via_address)
+        self._marks = LoopMarks(loop_secret)
+        self._routes = RouteProcessing(is_local, own)
+        extensions = frozenset(tag.lower() for tag in proxy_require)
+        self._validation = Validation(is_local, self._routes, self._marks, own, extensions)
+        forwarding = Forwarding(own)
+        self._stateless = Stateless(forwarding, own, is_local, loop_secret)
+        self._forking = Forking(
+            layer,
+            forwarding,
+            token,
+            self.statistics,
+            timer_c=timer_c,
+            ring_timeout=default_ring_timeout,
+            cancel_wait=cancel_wait,
+        )
+        self._handlers = self._forking.handlers()
+
+    # A request comes in.
+
+    def validate(self, request: Request) -> Rejection | None:
+        """Check a request before anything is decided about it.
+
+        A request with Max-Forwards 0 that is addressed to this server itself (REGISTER, OPTIONS without a
+        user part) passes. An OPTIONS for somebody else is refused with 483, which the application may answer
+        as it likes.
+
+        Returns:
+            None when it may be forwarded, else what to answer it with. An ACK is then dropped, not answered.
+
+        Source: RFC 3261 §16.3, RFC 5393 §4.2
+        """
+        rejection = self._validation.check(request)
+        if rejection is not None:
+            rejected = self.statistics.rejected
+            rejected[rejection.status] = rejected.get(rejection.status, 0) + 1
+        return rejection
+
+    def route(self, request: Request) -> Routed:
+        """Take out of a request what of its route is about us; the request is changed in place.
+
+        Undone is what a strict router did, removed a maddr that is us and the topmost Route if it is ours,
+        with its companion where a double Record-Route was made.
+
+        Raises:
+            RemoteProtocolError: Request-URI or Route cannot be read; never after `validate`.
+
+        Source: RFC 3261 §16.4, RFC 5658
+        """
+        return self._routes.route(request)
+
+    def forward(
+        self,
+        transaction: ServerTransaction,
+        targets: Sequence[Target],
+        *,
+        now: float,
+        request: Request | None = None,
+        record_route: bool | None = None,
+        record_route_params: str = "",
+        user: Any = None,
+    ) -> list[Effect]:
+        """Forward a request: at once to the targets of the highest q, to the others when these have failed.
+
+        `transaction.user` becomes the response context. When the request was cancelled or answered while the
+        application was thinking, nothing is sent.
+
+        Args:
+            transaction: the request's server transaction.
+            targets: at least one.
+            now: monotonic seconds.
+            request: what to forward in place of the request received, such as a changed copy of it.
+            record_route: whether to stay on the path of the dialog; None: as configured, for requests that
+                make dialogs.
+            record_route_params: parameters for our Record-Route, each with its `;` before it; they come back
+                at `Routed.record_route_params`.
+            user: for `ResponseContext.user`.
+
+        Returns:
+            What to send; ResponseReady when nothing could be sent to anybody.
+
+        Raises:
+            LocalProtocolError: no target, or the request was forwarded already.
+
+        Source: RFC 3261 §16.6
+        """
+        if not targets:
+            raise LocalProtocolError("expected at least one target; without any, respond 404 or 480")
+        context = transaction.user
+        if isinstance(context, ResponseContext):
+            if context.is_cancelled:
+                return []
+            raise LocalProtocolError(f"{transaction.method} was forwarded before: fork() takes more targets")
+        if transaction.last_status >= 200 or transaction.state is State.TERMINATED:
+            return []
+        context = self._forking.open(transaction, request or transaction.request)
+        context.user = user
+        received = transaction.request
+        if record_route is None:
+            record_route = (
+                self._record_route
+                and transaction.method in RECORD_ROUTED_METHODS
+                and (received.to_tag is None or transaction.method == "NOTIFY")
+            )
+        context.record_route = record_route
+        context.record_route_params = record_route_params
+        effects: list[Effect] = []
+        if received.max_forwards == 0:
+            effects.append(self._forking.verdict(context, None, 483))
+        else:
+            context.loop_mark = self._marks.mark(received)
+            self._forking.search(context, targets, now, effects)
+        return effects
+
+    def forward_in_dialog(
+        self, transaction: ServerTransaction, target: Target, *, now: float, request: Request | None = None
+    ) -> list[Effect]:
+        """Forward a request within a dialog: to one target, without a Record-Route. See `forward`."""
+        return self.forward(transaction, (target,), now=now, request=request, record_route=False)
+
+    def forward_ack(self, request: Request, target: Target) -> list[Effect]:
+        """Forward an ACK for a 2xx, which has no transaction.
+
+        Returns:
+            One Send, or nothing when its Max-Forwards is used up or it cannot be read.
+
+        Source: RFC 3261 §16.11
+        """
+        ack = self._stateless.ack(request, target)
+        if ack is None:
+            return []
+        self.statistics.acks += 1
+        return [self._layer.send_ack(ack, target.flow)]
+
+    def forward_response(self, response: Response) -> StatelessResponse | None:
+        """Forward a response whose transaction is gone, or was another process's; our Via is taken off.
+
+        RFC 6026 wants a stateful proxy to drop these, so do this only where calls must survive a restart.
+
+        Returns:
+            The response and the Via it goes to; None when it was not sent to us, or ends here.
+
+        Source: RFC 3261 §16.11, RFC 6026 §7.3
+        """
+        stateless = self._stateless.response(response)
+        if stateless is not None:
+            self.statistics.stray_responses += 1
+        return stateless
+
+    # What the layer says.
+
+    def receive(self, effect: LayerEffect, *, now: float) -> list[Effect]:
+        """Take an effect of the transaction layer.
+
+        Returns:
+            What follows from it when it is about a request that was forwarded (or about an INVITE cancelled
+            before it was); otherwise the effect itself.
+        """
+        handler = self._handlers.get(type(effect))
+        return [effect] if handler is None else handler(effect, now)
+
+    # The application goes on.
+
+    def relay(self, context: ResponseContext, response: Response, *, now: float) -> list[Effect]:
+        """Send a response upstream: the one of a ResponseReady, or the application's own in its place.
+
+        A final response ends the search: what still rings is cancelled. What has been overtaken (a
+        provisional response after a final one, a failure after a 2xx or after another failure) is not sent.
+
+        Args:
+            context: the request it answers.
+            response: without our Via.
+            now: monotonic seconds.
+
+        Source: RFC 3261 §16.7 steps 5, 9 and 10
+        """
+        transaction = context.transaction
+        status = response.status
+        effects: list[Effect] = []
+        if status < 200:
+            if context.relayed:
+                return effects
+        elif status < 300:
+            if context.is_invite:
+                context.accepted[response.headers.get("to") or ""] = response
+                context.is_answered = True
+                if context.relayed >= 300 or transaction.state is State.TERMINATED:
+                    # Too late for the transaction, but a 2xx to an INVITE must never be lost.
+                    self.statistics.relayed[2] += 1
+                    effects.append(Send(response.to_bytes(), transaction.response_flow, None))
+                    return effects
+            elif context.relayed:
+                return effects
+            context.relayed = context.relayed or status
+        else:
+            if context.relayed or (context.is_answered and response is context.announced):
+                return effects
+            context.relayed = status
+        self.statistics.relayed[status // 100] += 1
+        effects += self._layer.respond(transaction, response, now=now)
+        if status >= 200 and (context.pending or context.groups):
+            self._forking.stop(context, now, effects, reason=None)
+        return effects
+
+    def fork(
+        self,
+        context: ResponseContext,
+        targets: Sequence[Target],
+        *,
+        now: float,
+        request: Request | None = None,
+    ) -> list[Effect]:
+        """Try further targets: in place of relaying a failure, or beside the branches still under way.
+
+        A 3xx that was announced counts as followed and is no candidate any more; other failures remain ones.
+
+        Args:
+            context: the request to forward.
+            targets: at least one; those not yet tried keep their turn among them.
+            now: monotonic seconds.
+            request: what to forward from now on in place of what was forwarded before.
+
+        Returns:
+            What to send; nothing when a final response is on its way up; ResponseReady with 487 when the
+            caller has given up in the meantime.
+
+        Raises:
+            LocalProtocolError: no target.
+
+        Source: RFC 3261 §16.7 steps 4 and 6
+        """
+        if not targets:
+            raise LocalProtocolError("expected at least one target; without any, relay the failure")
+        if context.is_answered or context.relayed:
+            return []
+        effects: list[Effect] = []
+        if context.is_cancelled:
+            if context.announced is not None:
+                effects.append(self._forking.verdict(context, None, 487))
+            return effects
+        if context.announced is not None:
+            context.announced = None
+            for branch in context.branches:
+                if 300 <= branch.status < 400:
+                    branch.is_redirected = True
+        if request is not None:
+            context.request = request
+        self._forking.search(context, targets, now, effects)
+        return effects
+
+    def cancel(self, context: ResponseContext, *, now: float, reason: str | None = None) -> list[Effect]:
+        """Cancel every branch and try no further target; the failure that results is announced as ever.
+
+        Args:
+            context: the request.
+            now: monotonic seconds.
+            reason: value of the Reason header in each CANCEL. Source: RFC 3326.
+        """
+        effects: list[Effect] = []
+        self._forking.stop(context, now, effects, reason=reason)
+        return effects
+
+    # Time.
+
+    def next_timeout(self) -> float | None:
+        """Tell when to call `handle_timeout`: absolute, in the seconds of `now`; None when nothing waits.
+
+        The layer's own timers are not among these.
+        """
+        return self._forking.next_timeout()
+
+    def handle_timeout(self, *, now: float) -> list[Effect]:
+        """Let timer C and the ring timeouts fire whose time has come; calling early returns []."""
+        return self._forking.handle_timeout(now)

@@ -1,0 +1,83 @@
+"""What we write of ourselves, one pair per listening point: the sent-by of a Via, the URI of a Record-Route.
+
+Not here: when they are written (`_forwarding`), what is done when they come back (`_route_processing`).
+
+Source: RFC 3261 §16.6 steps 4 and 8, §18.1.1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from trunkline.sip_parser import Uri
+from trunkline.sip_transaction import Flow
+
+# A listening point has a handful of faces; only a via_address that makes up addresses could reach this.
+_REMEMBERED = 1024
+
+
+@attrs.define(slots=True, eq=False)
+class OwnAddress:
+    """One transport and address of ours, as others see it."""
+
+    transport: str
+    """Upper case, as in a Via."""
+    host: str
+    """Without brackets."""
+    port: int
+    via: str
+    """A Via up to and with `;branch=`."""
+    record_route: str
+    """What a Record-Route begins with, up to its parameters: `<sip:host:port;transport=udp;lr`."""
+    secure_record_route: str
+    """The same with sips."""
+
+
+class OwnAddresses:
+    """Find what to write about the listening point of a flow."""
+
+    __slots__ = ("_known", "_via_address", "routes", "sent_by")
+
+    def __init__(self, via_address: Callable[[Flow], tuple[str, int]] | None) -> None:
+        """Make an empty register.
+
+        Args:
+            via_address: gives the address by which the peer of a flow reaches us; None: the flow's own.
+        """
+        self._via_address = via_address
+        self._known: dict[tuple[str, tuple[str, int]], OwnAddress] = {}
+        self.routes: dict[str, Uri] = {}
+        """Every plain Route value that our Record-Routes lead to, so that most need not be read."""
+        self.sent_by: set[tuple[str, int]] = set()
+        """Every host, in lower case, and port written as sent-by so far."""
+
+    def of(self, flow: Flow) -> OwnAddress:
+        """Give what to write in a message that goes by this flow."""
+        address = flow.local if self._via_address is None else self._via_address(flow)
+        key = (flow.transport, address)
+        return self._known.get(key) or self._learn(key)
+
+    def _learn(self, key: tuple[str, tuple[str, int]]) -> OwnAddress:
+        transport, (host, port) = key
+        host = host.strip("[]")
+        shown = f"[{host}]" if ":" in host else host
+        rest = f"{shown}:{port};transport={transport.lower()};lr"
+        own = OwnAddress(
+            transport,
+            host,
+            port,
+            f"SIP/2.0/{transport} {shown}:{port};branch=",
+            f"<sip:{rest}",
+            f"<sips:{shown}:{port};lr",
+        )
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+            self.routes.clear()
+        self._known[key] = own
+        self.sent_by.add((host.lower(), port))
+        for begin in (own.record_route, own.secure_record_route):
+            for end in ("", ";r2=on"):
+                self.routes[f"{begin}{end}>"] = Uri.parse(f"{begin}{end}"[1:])
+        return own

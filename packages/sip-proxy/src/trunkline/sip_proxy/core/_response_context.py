@@ -1,0 +1,107 @@
+"""The response context: one request being forwarded, and the branches it went out by.
+
+Here: what is known of both. What happens to them is `_forking`, which response wins is `_best_response`.
+
+Source: RFC 3261 §16.2, §16.6, §16.7
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+import attrs
+
+from trunkline.sip_parser import Request, Response
+from trunkline.sip_transaction import ClientTransaction, ServerTransaction
+
+from ._deadlines import Deadline
+from ._targets import Target
+
+
+class BranchState(Enum):
+    """How far a branch has come."""
+
+    CALLING = "Calling"
+    """Sent; nothing has come back, so a CANCEL would have to wait."""
+    PROCEEDING = "Proceeding"
+    """A provisional response has come."""
+    COMPLETED = "Completed"
+    """Its final response has come, or is assumed: `status` counts."""
+
+
+@attrs.define(slots=True, eq=False, repr=False)
+class Branch:
+    """One target, the request sent to it and what became of it."""
+
+    context: ResponseContext
+    """Whose branch it is."""
+    target: Target
+    """Where it goes, as the application said."""
+    request: Request | None = None
+    """The request as sent; None when it could not be written."""
+    transaction: ClientTransaction | None = None
+    """Its client transaction; None when nothing was sent."""
+    state: BranchState = BranchState.CALLING
+    """How far it has come."""
+    status: int = 0
+    """The final status it counts as; 0 before there is one."""
+    response: Response | None = None
+    """The final response that came, our Via taken out; None while there is none or when one is assumed."""
+    is_cancelled: bool = False
+    """Whether it was told to stop."""
+    is_over: bool = False
+    """Whether its client transaction is gone, so that nothing more can come."""
+    is_redirected: bool = False
+    """Whether its 3xx was followed and so no longer counts. Source: RFC 3261 §16.7 step 4."""
+    counts_as: int = 0
+    """What a 487 in answer to our CANCEL stands for: 408 after a timeout; 0: itself."""
+    deadline: Deadline[Branch] | None = None
+    """Timer C or the ring timeout, whichever is to come first; then the wait for an answer to the CANCEL."""
+
+    def __repr__(self) -> str:
+        return f"<Branch {self.target.uri} {self.state.value} {self.status or ''}>"
+
+
+@attrs.define(slots=True, eq=False, repr=False)
+class ResponseContext:
+    """One request on its way: its server transaction, its branches and the targets not yet tried."""
+
+    transaction: ServerTransaction
+    """The server transaction whose `user` this is."""
+    request: Request
+    """What is forwarded: the request as received, or the changed one given to `forward` or `fork`."""
+    is_invite: bool
+    """Whether there are provisional responses, CANCEL and several 2xx to think of."""
+    branches: list[Branch] = attrs.Factory(list)
+    """Every branch so far, in the order they were sent; emptied when all transactions are gone."""
+    groups: list[list[Target]] = attrs.Factory(list)
+    """Targets not yet tried, one list for each q, highest first."""
+    pending: int = 0
+    """How many branches have no final response yet."""
+    accepted: dict[str, Response | None] = attrs.Factory(dict)
+    """By To header: the 2xx relayed to the caller, None while the application has not relayed it."""
+    is_cancelled: bool = False
+    """Whether the caller gave up."""
+    is_answered: bool = False
+    """Whether a 2xx has come, which ends the search."""
+    announced: Response | None = None
+    """The failure given to the application, which has not yet gone on elsewhere."""
+    relayed: int = 0
+    """Status of the final response sent upstream; 0 before there is one."""
+    record_route: bool = False
+    """Whether branches get a Record-Route."""
+    record_route_params: str = ""
+    """Parameters of that Record-Route, each with its `;` before it."""
+    loop_mark: str = ""
+    """What the branch parameters of this request end with. Source: RFC 5393 §4.2."""
+    user: Any = None
+    """Whatever the application wants to find here again."""
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing is left to wait for: answered, failed as announced, or finished upstream."""
+        return self.is_answered or self.announced is not None or self.relayed != 0
+
+    def __repr__(self) -> str:
+        return f"<ResponseContext {self.request.method} {self.request.uri} pending={self.pending}>"

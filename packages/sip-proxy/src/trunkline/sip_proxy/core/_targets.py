@@ -1,0 +1,42 @@
+"""Where a request is to go, and why one may not go anywhere: what an application says and what it hears.
+
+Not here: how a request is rewritten for its target (`_forwarding`), what refuses it (`_validation`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from trunkline.sip_transaction import Flow
+
+
+@attrs.define(slots=True, eq=False)
+class Target:
+    """One place to forward a request to. Source: RFC 3261 §16.5, §16.6."""
+
+    uri: str
+    """The Request-URI to write."""
+    flow: Flow
+    """The way to send it."""
+    route: tuple[str, ...] = ()
+    """Route values to put on top, nearest first, such as a binding's Path; `<sip:host;lr>` or a bare URI."""
+    q: float = 1.0
+    """0.0 to 1.0: equal ones are tried at once, lower ones after all higher ones have failed."""
+    ring_timeout: float | None = None
+    """Seconds until the branch is given up and counts as 408; None: the core's default. More than 0."""
+    user: Any = None
+    """Whatever the application wants to find again at `Branch.target`."""
+
+
+@attrs.define(slots=True, eq=False)
+class Rejection:
+    """A request that must not be forwarded, and the response it gets (an ACK gets none, ever)."""
+
+    status: int
+    """400 to 699."""
+    reason: str
+    """The reason phrase; for 400 it says what was wrong and where."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers of the response, such as Unsupported."""

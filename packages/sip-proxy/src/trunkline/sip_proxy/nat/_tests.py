@@ -1,0 +1,89 @@
+"""Is the sender behind a NAT? The six classic tests.
+
+Here: looking at one message and where it came from. Not here: mending it (`_fixes.py`).
+"""
+
+import re
+from enum import IntFlag
+from typing import Final
+
+from trunkline.sip_parser import Message, Uri
+from trunkline.sip_transaction import Flow
+
+from ._addresses import is_private, same_host
+
+__all__ = ["NatTest", "nat_tests"]
+
+_connection_addresses = re.compile(rb"^c=IN[ \t]+IP[46][ \t]+([0-9A-Fa-f:.]{2,45})", re.MULTILINE).findall
+
+
+class NatTest(IntFlag):
+    """Name the bits, as the function `nat_uac_test` of classic routing scripts numbers them."""
+
+    CONTACT_PRIVATE = 1
+    """The first Contact's host is a private address."""
+    VIA_NOT_SOURCE = 2
+    """The top Via's sent-by host is not the source address."""
+    VIA_PRIVATE = 4
+    """The top Via's sent-by host is a private address."""
+    SDP_PRIVATE = 8
+    """A c= line of the body has a private address (0.0.0.0, the old hold, has not)."""
+    PORT_NOT_SOURCE = 16
+    """The top Via's sent-by port is not the source port."""
+    CONTACT_NOT_SOURCE = 32
+    """The first Contact's host is not the source address."""
+
+
+_ALL: Final = 63
+_CONTACT: Final = 1 | 32
+_VIA: Final = 2 | 4 | 16
+
+
+def nat_tests(message: Message, flow: Flow, tests: int = _ALL) -> int:
+    """Run NAT tests on a message that came straight from a phone.
+
+    A host name where an address is compared counts as different: only the resolver could tell, and phones
+    that do not know their address send names that resolve nowhere (RFC 7118).
+
+    Args:
+        message: a request, or a response from the callee (its Via says nothing of the callee: leave 2, 4,
+            16 out).
+        flow: what it came by.
+        tests: which tests to run, as bits; 19 is the usual choice of classic scripts.
+
+    Returns:
+        The bits of the tests that say yes; 0 = no sign of a NAT.
+
+    Raises:
+        RemoteProtocolError: Via, Contact or Content-Type is malformed.
+
+    Source: RFC 3261 §18.2.1, RFC 3581 §4, RFC 1918 §3.
+    """
+    found = 0
+    host, port = flow.remote
+    if tests & _VIA:
+        via = message.top_via
+        if tests & 2 and not same_host(via.host, host):
+            found = 2
+        if tests & 4 and is_private(via.host):
+            found |= 4
+        if tests & 16 and via.sent_by[1] != port:
+            found |= 16
+    if tests & _CONTACT:
+        contacts = message.contacts
+        uri = contacts[0].uri if contacts else None
+        if isinstance(uri, Uri):
+            if tests & 1 and is_private(uri.host):
+                found |= 1
+            if tests & 32 and not same_host(uri.host, host):
+                found |= 32
+    if tests & 8 and message.body and _private_media(message):
+        found |= 8
+    return found
+
+
+def _private_media(message: Message) -> bool:
+    content_type = message.content_type
+    if content_type != "application/sdp" and not (content_type or "").startswith("multipart/"):
+        return False
+    return any(is_private(address.decode("ascii")) for address in _connection_addresses(message.body))

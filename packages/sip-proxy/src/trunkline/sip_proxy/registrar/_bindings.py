@@ -1,0 +1,122 @@
+"""Binding: where an address of record can be reached, and until when; and the news about one.
+
+Here: the two values and the way a binding says how to send to it. Not here: which bindings exist
+(`_location.py`) nor what a REGISTER does to them (`_update.py`).
+"""
+
+from functools import lru_cache
+from sys import intern
+from typing import Final, Literal
+
+import attrs
+
+from trunkline.sip_parser import RemoteProtocolError, Uri, parse_uri
+from trunkline.sip_proxy.nat._addresses import is_ip
+from trunkline.sip_transaction import Flow
+
+__all__ = ["NATED", "Binding", "BindingChanged", "socket_name"]
+
+NATED: Final = 64
+"""The bit of `Binding.cflags` that says the contact is behind a NAT (branch flag 6, as the classic scripts
+have it)."""
+
+
+@attrs.define(slots=True, eq=False, weakref_slot=False)
+class Binding:
+    """Bind a contact to an address of record; treat as immutable, a refresh makes a new one.
+
+    Source: RFC 3261 §10.3, the columns of table `location`.
+    """
+
+    aor: str
+    """user@host, as the application spells every address of record."""
+    contact: str
+    """The contact's URI, without brackets."""
+    received: str | None = None
+    """`sip:ip:port;transport=udp`: where a NATed contact was seen."""
+    path: tuple[str, ...] = ()
+    """The Path values, topmost first: the route set of a request to this contact (RFC 3327)."""
+    q: float = 1.0
+    """Preference, 0 to 1."""
+    expires: float = 0
+    """Unix seconds; 0 = never."""
+    call_id: str = ""
+    cseq: int = 0
+    user_agent: str = ""
+    socket: str | None = None
+    """`udp:ip:port` of our listening point that the phone registered at."""
+    flags: int = 0
+    cflags: int = 0
+    """Flags of the contact; see `NATED`."""
+    methods: int | None = None
+    """Methods the contact says it takes, as bits (INVITE 1 … PUBLISH 8192); None = it did not say."""
+    instance: str | None = None
+    """The +sip.instance value without quotes: `<urn:uuid:…>` (RFC 5626)."""
+    reg_id: int | None = None
+    last_modified: float = 0
+    """Unix seconds of the last REGISTER that touched it."""
+    _flow: Flow | None = None
+    due: int = attrs.field(default=0, init=False, repr=False)
+    """The Location's own: the second under which it filed this binding's address of record."""
+
+    @property
+    def flow(self) -> Flow | None:
+        """Name the flow to send a request by, without asking DNS.
+
+        Returns:
+            The connection the contact registered over; for a datagram the way back to `received`, or to the
+            contact when its host is an address and it asks for UDP. None where a URI has to be located first
+            (`path[0]`, or the contact): after a restart, with a Path, or with a host name.
+
+        Source: RFC 5626 §5.3, RFC 3581 §4.
+        """
+        if self._flow is not None:
+            return self._flow
+        if self.socket is None or self.path or not self.socket.startswith("udp:"):
+            return None
+        remote = _datagram_remote(self.received or self.contact)
+        return None if remote is None else Flow("UDP", _socket_address(self.socket), remote)
+
+    @property
+    def nated(self) -> bool:
+        """Tell whether the contact was found to be behind a NAT."""
+        return bool(self.cflags & NATED)
+
+    def expired(self, now_epoch: float) -> bool:
+        """Tell whether the binding has ended at this time (unix seconds)."""
+        return self.expires != 0 and self.expires <= now_epoch
+
+
+@attrs.define(slots=True, eq=False)
+class BindingChanged:
+    """Tell what happened to a binding: the application stores it and tells the watchers."""
+
+    kind: Literal["added", "refreshed", "removed", "expired"]
+    binding: Binding
+    """As it is now; for a removed or expired one as it was last."""
+    previous: Binding | None = None
+    """As it was before, for a refreshed one. Its contact may be spelled differently (RFC 3261 §19.1.4): the
+    stored row is the one of `previous.contact`."""
+
+
+@lru_cache(maxsize=64)
+def socket_name(transport: str, local: tuple[str, int]) -> str:
+    """Write a listening point as table `location` has it: `udp:192.0.2.1:5060`, IPv6 in brackets."""
+    host, port = local
+    return intern(f"{transport.lower()}:{f'[{host}]' if ':' in host else host}:{port}")
+
+
+@lru_cache(maxsize=64)
+def _socket_address(socket: str) -> tuple[str, int]:
+    host, _, port = socket.partition(":")[2].rpartition(":")
+    return host.strip("[]"), int(port) if port.isdecimal() else 5060
+
+
+def _datagram_remote(text: str) -> tuple[str, int] | None:
+    try:
+        uri = parse_uri(text)
+    except RemoteProtocolError:
+        return None
+    if not isinstance(uri, Uri) or uri.transport != "udp" or "maddr" in uri.params or not is_ip(uri.host):
+        return None
+    return uri.host, uri.port or 5060

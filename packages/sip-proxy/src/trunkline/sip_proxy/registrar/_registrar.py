@@ -1,0 +1,356 @@
+"""Registrar: a REGISTER in, bindings and an answer out.
+
+Here: the policy (limits, Path, Outbound) and the order of RFC 3261 §10.3. Not here: who may register what,
+which the caller has settled (steps 1 to 5), nor storing, which the caller does with the changes.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum
+from sys import intern
+from typing import Final
+
+import attrs
+
+from trunkline.sip_parser import (
+    LocalProtocolError,
+    NameAddr,
+    RemoteProtocolError,
+    Request,
+    Response,
+    make_response,
+)
+from trunkline.sip_transaction import Flow
+
+from ._bindings import NATED, Binding, BindingChanged, socket_name
+from ._contacts import ContactRequest, check_storable, delta_seconds, methods_of, read_contacts
+from ._location import Location
+from ._outbound import outbound_applies
+from ._reply import contact_lines, date_text
+from ._update import Refused, Slot, changes_of, enforce_limit, find_slot, is_repeated, remove_all
+
+__all__ = ["PathMode", "Registrar", "RegistrarStatistics", "Registration"]
+
+_MAX_CALL_ID: Final = 255
+_MAX_PATH: Final = 255
+_MAX_USER_AGENT: Final = 255
+_HOUR: Final = 3600
+
+
+class PathMode(Enum):
+    """What to do with Path in a REGISTER. Source: RFC 3327 §5.3."""
+
+    OFF = "off"
+    """Ignore it."""
+    LAZY = "lazy"
+    """Store it always; echo it when the phone supports it."""
+    STRICT = "strict"
+    """Refuse with 420 when the phone does not support it."""
+
+
+@attrs.define(slots=True, eq=False)
+class RegistrarStatistics:
+    """Count requests since the start (group `registrar` of the classic statistics)."""
+
+    accepted: int = 0
+    rejected: int = 0
+
+
+@attrs.define(slots=True, eq=False)
+class Registration:
+    """Tell what became of a REGISTER; the changes are already in force."""
+
+    response: Response
+    """To be sent: to a confirmed 200 belongs that `changes` are stored first."""
+    changes: list[BindingChanged]
+    """What to store, in order; empty for a query and for a refusal."""
+    _location: Location
+
+    @property
+    def status(self) -> int:
+        """Give the status of the response."""
+        return self.response.status
+
+    def undo(self) -> None:
+        """Take the changes back, because they could not be stored.
+
+        A binding that a later REGISTER has changed again stays as it is; so undo the newest first when
+        several are to be undone. What had expired is not brought back.
+        """
+        for change in reversed(self.changes):
+            binding = change.binding
+            held = self._location.get(binding.aor)
+            if change.kind == "removed":
+                if all(other.contact != binding.contact for other in held):
+                    self._location.replace(binding.aor, (*held, binding))
+            elif change.kind != "expired" and binding in held:
+                put_back = () if change.previous is None else (change.previous,)
+                at = held.index(binding)
+                self._location.replace(binding.aor, (*held[:at], *put_back, *held[at + 1 :]))
+        self.changes = []
+
+
+class Registrar:
+    """Answer REGISTER requests and keep a Location up to date."""
+
+    __slots__ = (
+        "_default_expires",
+        "_evict_oldest",
+        "_extensions",
+        "_location",
+        "_max_contacts",
+        "_max_expires",
+        "_min_expires",
+        "_outbound",
+        "_path",
+        "_retry_after",
+        "_token",
+        "statistics",
+    )
+
+    def __init__(
+        self,
+        location: Location,
+        *,
+        token: Callable[[int], bytes],
+        default_expires: int = 3600,
+        min_expires: int = 60,
+        max_expires: int | None = 7200,
+        max_contacts: int = 10,
+        evict_oldest: bool = False,
+        retry_after: int = 60,
+        path: PathMode = PathMode.LAZY,
+        outbound: bool = False,
+    ) -> None:
+        """Make a registrar.
+
+        Args:
+            location: where the bindings are kept.
+            token: source of randomness for To tags, `token(n)` gives n bytes.
+            default_expires: seconds granted to a contact that does not say.
+            min_expires: shorter times are refused with 423.
+            max_expires: longer times are cut to it; None = no bound.
+            max_contacts: the most contacts of one address of record; 0 = no bound.
+            evict_oldest: make room for a new contact by removing the one whose last REGISTER is the oldest,
+                instead of refusing with 503.
+            retry_after: seconds a client refused with 503 is told to wait.
+            path: what to do with Path.
+            outbound: let instance and reg-id name a binding (RFC 5626).
+
+        Raises:
+            LocalProtocolError: the times contradict each other.
+        """
+        longest = default_expires if max_expires is None else max_expires
+        if not 0 <= min_expires <= default_expires <= longest:
+            raise LocalProtocolError(
+                "registrar: expected min_expires <= default_expires <= max_expires, "
+                f"got {min_expires}, {default_expires}, {max_expires}"
+            )
+        self._location = location
+        self._token = token
+        self._default_expires = default_expires
+        self._min_expires = min_expires
+        self._max_expires = max_expires
+        self._max_contacts = max_contacts
+        self._evict_oldest = evict_oldest
+        self._retry_after = retry_after
+        self._path = path
+        self._outbound = outbound
+        self._extensions = {"path"} if path is not PathMode.OFF else set()
+        if outbound:
+            self._extensions.add("outbound")
+        self.statistics = RegistrarStatistics()
+
+    def register(
+        self,
+        request: Request,
+        aor: str,
+        flow: Flow,
+        *,
+        at: datetime,
+        received: str | None = None,
+        nated: bool = False,
+    ) -> Registration:
+        """Work a REGISTER in and answer it.
+
+        Args:
+            request: the REGISTER, authenticated and authorised.
+            aor: the address of record it speaks of: user@host in the one spelling the caller uses for
+                lookups.
+            flow: what it came by; kept with the binding when it is a connection.
+            at: aware time.
+            received: URI of the source to store with the bindings (`received_uri(flow)`), for a NATed phone.
+            nated: set the flag `NATED` of the bindings.
+
+        Returns:
+            The response and the changes, which are in force at once and all or none: 200, or 400 for what is
+            malformed, 420, 423, 439, 500 for a request overtaken by a later one, 503 above the contact limit.
+
+        Raises:
+            LocalProtocolError: the request is no REGISTER.
+            RemoteProtocolError: not even a refusal can be made of it.
+
+        Source: RFC 3261 §10.3, RFC 3327 §5.3, RFC 5626 §6.
+        """
+        if request.method != "REGISTER":
+            raise LocalProtocolError(f"registrar: expected a REGISTER, got {request.method}")
+        try:
+            changes, headers = self._work_in(request, aor, flow, at, received, nated)
+        except Refused as refusal:
+            return self._refuse(request, refusal.status, refusal.reason, refusal.headers)
+        except RemoteProtocolError as error:
+            return self._refuse(request, error.status_hint, None, ())
+        self.statistics.accepted += 1
+        response = make_response(request, 200, to_tag=self._token(8).hex(), headers=headers)
+        return Registration(response, changes, self._location)
+
+    def _refuse(
+        self, request: Request, status: int, reason: str | None, headers: tuple[tuple[str, str], ...]
+    ) -> Registration:
+        self.statistics.rejected += 1
+        response = make_response(request, status, reason, to_tag=self._token(8).hex(), headers=headers)
+        return Registration(response, [], self._location)
+
+    def _work_in(
+        self, request: Request, aor: str, flow: Flow, at: datetime, received: str | None, nated: bool
+    ) -> tuple[list[BindingChanged], list[tuple[str, str]]]:
+        headers = request.headers
+        if "require" in headers:
+            self._check_required(request)
+        now = at.timestamp()
+        held = self._location.get(aor)
+        alive = held
+        for binding in held:
+            if binding.expires and binding.expires <= now:
+                alive = tuple([binding for binding in held if not binding.expired(now)])
+                break
+        path = self._path_of(request)
+        bound_by_flow = False
+        changes: list[BindingChanged] = []
+        if "contact" in headers:
+            slots, bound_by_flow = self._slots(request, aor, flow, now, alive, path, received, nated)
+            changes = changes_of(slots)
+            if alive is not held:
+                changes[:0] = [BindingChanged("expired", binding) for binding in held if binding not in alive]
+            if changes:
+                alive = tuple([slot.current for slot in slots if slot.current is not None])
+                self._location.replace(aor, alive)
+        answer = contact_lines(alive, now, self._default_expires)
+        answer.append(("Date", date_text(int(now))))
+        if path and "path" in request.supported:
+            answer.extend([("Path", value) for value in path])
+        if bound_by_flow:
+            answer.append(("Require", "outbound"))
+        return changes, answer
+
+    def _slots(
+        self,
+        request: Request,
+        aor: str,
+        flow: Flow,
+        now: float,
+        alive: tuple[Binding, ...],
+        path: tuple[str, ...],
+        received: str | None,
+        nated: bool,
+    ) -> tuple[list[Slot], bool]:
+        headers = request.headers
+        call_id = request.call_id
+        check_storable(call_id, _MAX_CALL_ID, "Call-ID")
+        cseq = request.cseq.number
+        expires_text = headers.get("expires")
+        asked = None if expires_text is None else delta_seconds(expires_text)
+        if request.contact_star:
+            if asked != 0:
+                raise Refused(400, "Contact * Needs Expires 0")
+            return remove_all(alive, call_id, cseq), False
+        contacts = read_contacts(request)
+        outbound = self._outbound and outbound_applies(request, contacts, path)
+        user_agent = _user_agent(headers.get("user-agent"))
+        allow = headers.get("allow")
+        allowed = None if allow is None else methods_of(allow)
+        socket = socket_name(flow.transport, flow.local)
+        slots = [Slot(binding, binding) for binding in alive]
+        added = False
+        for wanted in contacts:
+            expires = self._granted(wanted, asked)
+            slot = find_slot(slots, wanted, outbound=outbound)
+            if slot is None:
+                if not expires:
+                    continue
+                slot = Slot(None, None)
+                slots.append(slot)
+                added = True
+            previous = slot.previous
+            # of two values for one contact in this request the later one holds
+            if previous is not None and not slot.touched:
+                slot.touched = True
+                if is_repeated(previous, call_id, cseq, removing=not expires):
+                    continue
+            slot.touched = True
+            if not expires:
+                slot.current = None
+                continue
+            slot.current = Binding(
+                aor if previous is None else previous.aor,
+                wanted.contact,
+                received,
+                path,
+                wanted.q,
+                now + expires,
+                call_id,
+                cseq,
+                user_agent,
+                socket,
+                0 if previous is None else previous.flags,
+                _cflags(previous, nated),
+                allowed if wanted.methods is None else wanted.methods,
+                wanted.instance,
+                wanted.reg_id,
+                now,
+                flow if flow.connection else None,
+            )
+        if added and self._max_contacts:
+            limit = self._max_contacts
+            enforce_limit(slots, limit, evict_oldest=self._evict_oldest, retry_after=self._retry_after)
+        return slots, outbound
+
+    def _granted(self, wanted: ContactRequest, asked: int | None) -> int:
+        expires = wanted.expires
+        if expires is None:
+            expires = self._default_expires if asked is None else asked
+        if 0 < expires < self._min_expires and expires < _HOUR:
+            raise Refused(423, None, ("Min-Expires", str(self._min_expires)))
+        return expires if self._max_expires is None else min(expires, self._max_expires)
+
+    def _check_required(self, request: Request) -> None:
+        unknown = [extension for extension in request.require if extension not in self._extensions]
+        if unknown:
+            named = ", ".join([extension for extension in unknown if extension.isprintable()])
+            raise Refused(420, None, ("Unsupported", named))
+
+    def _path_of(self, request: Request) -> tuple[str, ...]:
+        if self._path is PathMode.OFF or "path" not in request.headers:
+            return ()
+        if self._path is PathMode.STRICT and "path" not in request.supported:
+            raise Refused(420, None, ("Unsupported", "path"))
+        path = tuple(request.headers.values("path"))
+        check_storable(",".join(path), _MAX_PATH, "Path")
+        for value in path:
+            NameAddr.parse(value, "Path")
+        return path
+
+
+def _cflags(previous: Binding | None, nated: bool) -> int:
+    kept = 0 if previous is None else previous.cflags & ~NATED
+    return kept | NATED if nated else kept
+
+
+def _user_agent(text: str | None) -> str:
+    if not text:
+        return ""
+    text = text[:_MAX_USER_AGENT]
+    if not text.isprintable():
+        text = "".join([char if char.isprintable() else "?" for char in text])
+    # the same few names come from every phone
+    return intern(text)

@@ -1,0 +1,60 @@
+"""The answer to a REGISTER: the bindings as Contact lines, and the date.
+
+Here: writing. Not here: deciding (`_registrar.py`).
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from ._bindings import Binding
+
+__all__ = ["contact_lines", "date_text"]
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def contact_lines(bindings: Iterable[Binding], now_epoch: float, permanent: int) -> list[tuple[str, str]]:
+    """Write every binding that has not ended.
+
+    Args:
+        bindings: of the address of record.
+        now_epoch: unix seconds.
+        permanent: what to say is left of a binding that never ends, in seconds.
+
+    Returns:
+        One Contact header field for each binding, with what is left of its time, at least one second.
+
+    Source: RFC 3261 §10.3 step 8.
+    """
+    lines = []
+    for binding in bindings:
+        expires = binding.expires
+        if expires:
+            if expires <= now_epoch:
+                continue
+            left = int(expires - now_epoch) or 1
+        else:
+            left = permanent
+        text = f"<{binding.contact}>;expires={left}"
+        if binding.q != 1.0:
+            text += f";q={binding.q:.3g}"
+        if binding.received is not None:
+            text += f';received="{binding.received}"'
+        if binding.instance is not None:
+            text += f';+sip.instance="{binding.instance}"'
+            if binding.reg_id is not None:
+                text += f";reg-id={binding.reg_id}"
+        lines.append(("Contact", text))
+    return lines
+
+
+@lru_cache(maxsize=4)
+def date_text(second: int) -> str:
+    """Write a Date from unix seconds. Source: RFC 3261 §20.17."""
+    at = datetime.fromtimestamp(second, UTC)
+    return (
+        f"{_DAYS[at.weekday()]}, {at.day:02} {_MONTHS[at.month - 1]} {at.year:04} "
+        f"{at.hour:02}:{at.minute:02}:{at.second:02} GMT"
+    )

@@ -1,0 +1,361 @@
+"""The watch: the proxy's own view of the calls that pass through it.
+
+Here: how calls begin, change and end by the messages that pass. The application feeds it what it forwards;
+it sends nothing. Not here: what a call is (`_call`), what is told of it (`_facts`).
+
+Source: RFC 3261 §12, §14, §15, as seen from a proxy that stays on the path
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from trunkline.sip_parser import LocalProtocolError, Request, Response
+from trunkline.sip_proxy.core import Branch
+from trunkline.sip_transaction import Flow
+
+from ._call import Call, CallState, Leg, Side
+from ._facts import CallAnswered, CallEnded, CallFailed, CallRinging, CallStarted, Fact
+from ._limits import Limits
+
+# A caller hears of no more callees than this; who forks wider is making tags up.
+_MOST_LEGS = 64
+
+# Requests whose 2xx may move an endpoint. Source: RFC 3261 §14, RFC 3311 §5.2.
+_REFRESHING = frozenset({"INVITE", "UPDATE"})
+
+
+class Place(NamedTuple):
+    """Where a request within a call belongs."""
+
+    call: Call
+    leg: Leg
+    sender: Side
+    """CALLER or CALLEE."""
+
+
+class CallWatch:
+    """Know the calls that pass, and tell each beginning, answer and end once."""
+
+    __slots__ = ("_by_callee", "_calls", "_limits", "_max_duration")
+
+    def __init__(self, *, max_duration: float | None = None) -> None:
+        """Make a watch that knows no call.
+
+        Args:
+            max_duration: seconds an answered call may last; None: as long as it likes. `Call.max_duration`
+                goes before it.
+        """
+        self._max_duration = max_duration
+        self._calls: dict[tuple[str, str], Call] = {}
+        self._by_callee: dict[tuple[str, str], Call] = {}
+        self._limits: Limits[Call] = Limits()
+
+    # What passes.
+
+    def invite(self, request: Request, *, at: datetime, flow: Flow | None = None) -> list[Fact]:
+        """Take an INVITE without To tag that is being forwarded.
+
+        One that comes by again on a spiral, or with the caller's credentials while the call is still known,
+        belongs to the same call.
+
+        Args:
+            request: as received, Contact mended where that is done.
+            at: when, by the wall clock.
+            flow: the way it came.
+
+        Returns:
+            CallStarted for a new call.
+
+        Raises:
+            RemoteProtocolError: From, To, CSeq or Contact cannot be read; never after `ProxyCore.validate`.
+        """
+        key = (request.call_id, request.from_tag or "")
+        call = self._calls.get(key)
+        number = request.cseq.number
+        if call is not None:
+            call.laps += 1
+            call.caller_cseq = max(call.caller_cseq, number)
+            return []
+        call = Call(
+            key[0],
+            key[1],
+            str(request.from_.uri),
+            str(request.to.uri),
+            request.uri,
+            at,
+            caller_contact=_contact(request),
+            caller_route_set=tuple(request.headers.values("record-route")),
+            caller_cseq=number,
+            caller_flow=flow,
+        )
+        self._calls[key] = call
+        return [CallStarted(call, at)]
+
+    def response(
+        self, request: Request, response: Response, *, at: datetime, now: float, branch: Branch | None = None
+    ) -> list[Fact]:
+        """Take a response to an INVITE or UPDATE that is being relayed to who sent the request.
+
+        Args:
+            request: what it answers, as received.
+            response: as relayed.
+            at: when, by the wall clock.
+            now: monotonic seconds, for the longest duration.
+            branch: the branch it came by, which tells the callee's flow and which Record-Routes are ours.
+
+        Returns:
+            CallRinging for the first of each provisional status, CallAnswered for the first 2xx, CallFailed
+            for a failure; nothing for what belongs to no call.
+
+        Raises:
+            RemoteProtocolError: To or Contact cannot be read.
+        """
+        status = response.status
+        if request.to_tag is not None:
+            if 200 <= status < 300 and request.method in _REFRESHING:
+                self._refresh(request, response)
+            return []
+        if status == 100 or request.method != "INVITE":
+            return []
+        call = self._calls.get((request.call_id, request.from_tag or ""))
+        if call is None:
+            return []
+        to_tag = response.to_tag or ""
+        if status >= 300:
+            return self._failure(call, to_tag, response, at)
+        leg = self._leg(call, to_tag, response, branch) if to_tag or status >= 200 else None
+        if status < 200:
+            if status in call.codes or call.state is not CallState.EARLY:
+                return []
+            call.codes.add(status)
+            return [CallRinging(call, at, status, to_tag)]
+        return self._answer(call, leg, response, at, now)
+
+    def in_dialog(self, request: Request, *, at: datetime, flow: Flow | None = None) -> list[Fact]:
+        """Take a request with a To tag that is being forwarded, the ACK included.
+
+        A BYE ends the call when it passes, because who sent it has already left. One that is older than what
+        its sender sent before is nobody's goodbye and does nothing.
+
+        Args:
+            request: as received.
+            at: when, by the wall clock.
+            flow: the way it came.
+
+        Returns:
+            CallEnded for the BYE that ends a call.
+
+        Raises:
+            RemoteProtocolError: a tag or CSeq cannot be read.
+        """
+        place = self.find(request)
+        if place is None:
+            return []
+        call, leg, sender = place
+        number = request.cseq.number
+        if sender is Side.CALLER:
+            is_stale = number < call.caller_cseq
+            call.caller_cseq = max(call.caller_cseq, number)
+            call.caller_flow = flow or call.caller_flow
+        else:
+            is_stale = number < leg.cseq
+            leg.cseq = max(leg.cseq, number)
+            leg.flow = flow or leg.flow
+        if request.method == "ACK":
+            call.is_acknowledged = True
+        elif request.method == "BYE" and not is_stale and leg.is_confirmed:
+            return self._goodbye(call, leg, sender, at)
+        return []
+
+    # What the application decides.
+
+    def end(self, call: Call, *, by: Side, cause: str, at: datetime, code: int = 500) -> list[Fact]:
+        """End a call that no message will end: media stopped, the caller vanished, an administrator said so.
+
+        Args:
+            call: the call; one that is over already is left alone.
+            by: who is to be named.
+            cause: for CallEnded, or as the reason of CallFailed.
+            at: when, by the wall clock.
+            code: the status of CallFailed, for a call that was not answered.
+
+        Returns:
+            CallEnded or CallFailed, or nothing.
+        """
+        if call.state is CallState.ENDED:
+            return []
+        was_confirmed = call.state is CallState.CONFIRMED
+        self._forget(call)
+        if was_confirmed:
+            return [CallEnded(call, at, by, cause)]
+        return [CallFailed(call, at, call.to_tag, code, cause)]
+
+    def limit(self, call: Call, seconds: float, *, now: float) -> None:
+        """Let an answered call last for so many seconds from now, whatever was set before."""
+        if call.state is CallState.CONFIRMED:
+            self._limits.set(call, now + seconds)
+
+    def restore(self, call: Call, *, at: datetime, now: float) -> None:
+        """Watch a call read from a journal. What is left of its longest duration runs on.
+
+        Raises:
+            LocalProtocolError: the call is over, or is watched already.
+        """
+        if call.state is CallState.ENDED or call.key in self._calls:
+            raise LocalProtocolError(f"expected a live call that is not watched yet, got {call!r}")
+        self._calls[call.key] = call
+        for leg in call.legs.values():
+            self._by_callee[call.call_id, leg.to_tag] = call
+        longest = self._longest(call)
+        if call.answered_at is not None and longest is not None:
+            elapsed = (at - call.answered_at).total_seconds()
+            self._limits.set(call, now + longest - max(elapsed, 0.0))
+
+    # What is known.
+
+    def get(self, call_id: str, from_tag: str) -> Call | None:
+        """Find a call by its Call-ID and the caller's tag."""
+        return self._calls.get((call_id, from_tag))
+
+    def find(self, request: Request) -> Place | None:
+        """Find the call a request within a dialog belongs to, and who of the two sent it.
+
+        Raises:
+            RemoteProtocolError: a tag cannot be read.
+        """
+        call_id, sender, receiver = request.call_id, request.from_tag or "", request.to_tag or ""
+        call = self._calls.get((call_id, sender))
+        if call is not None:
+            leg = call.legs.get(receiver)
+            if leg is not None:
+                return Place(call, leg, Side.CALLER)
+        call = self._by_callee.get((call_id, sender))
+        if call is not None and call.from_tag == receiver:
+            return Place(call, call.legs[sender], Side.CALLEE)
+        return None
+
+    def calls(self) -> Iterator[Call]:
+        """Give every call watched, oldest first. Do not change the watch meanwhile."""
+        return iter(self._calls.values())
+
+    def __len__(self) -> int:
+        """Count the calls watched."""
+        return len(self._calls)
+
+    # Time.
+
+    def next_timeout(self) -> float | None:
+        """Tell when to call `handle_timeout`: absolute, in the seconds of `now`; None when nothing waits."""
+        return self._limits.next()
+
+    def handle_timeout(self, *, now: float, at: datetime) -> list[Fact]:
+        """End the calls that have lasted too long; calling early returns [].
+
+        Returns:
+            CallEnded by the proxy, cause `maximum length`: both sides are still to be told with `make_bye`.
+        """
+        facts: list[Fact] = []
+        for call in self._limits.take_due(now):
+            facts += self.end(call, by=Side.PROXY, cause="maximum length", at=at)
+        return facts
+
+    # How a call changes.
+
+    def _leg(self, call: Call, to_tag: str, response: Response, branch: Branch | None) -> Leg | None:
+        leg = call.legs.get(to_tag)
+        if leg is None:
+            if len(call.legs) >= _MOST_LEGS or (call.state is not CallState.EARLY and response.status < 200):
+                return None
+            leg = call.legs[to_tag] = Leg(to_tag)
+            self._by_callee[call.call_id, to_tag] = call
+        if not leg.is_confirmed:
+            # A 2xx says it anew and for good. Source: RFC 3261 §13.2.2.4.
+            leg.contact = _contact(response) or leg.contact
+            if branch is not None:
+                leg.flow = branch.target.flow
+                leg.route_set = _beyond_us(response, branch)
+        return leg
+
+    def _answer(
+        self, call: Call, leg: Leg | None, response: Response, at: datetime, now: float
+    ) -> list[Fact]:
+        if leg is None or leg.is_confirmed:
+            return []
+        leg.is_confirmed = True
+        if call.state is CallState.CONFIRMED:
+            return []
+        call.state = CallState.CONFIRMED
+        call.answered_at = at
+        call.to_tag = leg.to_tag
+        for other in [other for other in call.legs.values() if not other.is_confirmed]:
+            self._drop_leg(call, other)
+        longest = self._longest(call)
+        if longest is not None:
+            self._limits.set(call, now + longest)
+        return [CallAnswered(call, at, leg.to_tag, response.status, response.reason)]
+
+    def _failure(self, call: Call, to_tag: str, response: Response, at: datetime) -> list[Fact]:
+        if call.state is not CallState.EARLY:
+            return []
+        if call.laps > 1:
+            # An inner lap of a spiral has failed; the outer one may still go on elsewhere.
+            call.laps -= 1
+            return []
+        self._forget(call)
+        return [CallFailed(call, at, to_tag, response.status, response.reason)]
+
+    def _refresh(self, request: Request, response: Response) -> None:
+        """Move the endpoints where a re-INVITE or UPDATE was accepted. Source: RFC 3261 §12.2.1.2, §12.2.2"""
+        place = self.find(request)
+        if place is None:
+            return
+        call, leg, sender = place
+        asking, answering = _contact(request), _contact(response)
+        if sender is Side.CALLER:
+            call.caller_contact = asking or call.caller_contact
+            leg.contact = answering or leg.contact
+        else:
+            leg.contact = asking or leg.contact
+            call.caller_contact = answering or call.caller_contact
+
+    def _longest(self, call: Call) -> float | None:
+        return self._max_duration if call.max_duration is None else call.max_duration
+
+    def _goodbye(self, call: Call, leg: Leg, by: Side, at: datetime) -> list[Fact]:
+        other = next((other for other in call.legs.values() if other.is_confirmed and other is not leg), None)
+        if other is None:
+            self._forget(call)
+            return [CallEnded(call, at, by, "bye")]
+        # Several had answered and the caller lets all but one go; the call is over with the last.
+        self._drop_leg(call, leg)
+        if call.to_tag == leg.to_tag:
+            call.to_tag = other.to_tag
+        return []
+
+    def _drop_leg(self, call: Call, leg: Leg) -> None:
+        del call.legs[leg.to_tag]
+        self._by_callee.pop((call.call_id, leg.to_tag), None)
+
+    def _forget(self, call: Call) -> None:
+        call.state = CallState.ENDED
+        self._calls.pop(call.key, None)
+        for to_tag in call.legs:
+            self._by_callee.pop((call.call_id, to_tag), None)
+        self._limits.clear(call)
+
+
+def _contact(message: Request | Response) -> str:
+    contacts = message.contacts
+    return str(contacts[0].uri) if contacts else ""
+
+
+def _beyond_us(response: Response, branch: Branch) -> tuple[str, ...]:
+    """Give the Record-Routes added after us, nearest first: in a response they stand above ours. §16.6"""
+    values = response.headers.values("record-route")
+    if branch.request is None or not values:
+        return ()
+    ours_and_before = len(branch.request.headers.values("record-route"))
+    return tuple(reversed(values[: max(len(values) - ours_and_before, 0)]))

@@ -1,0 +1,73 @@
+"""Nonces under any interleaving of issuing, using and a clock that also goes back."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trunkline.sip_proxy.auth import Nonces, NonceVerdict
+
+LIFETIME, BOUND = 10, 6
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("issue"), st.just(0), st.none()),
+        st.tuples(st.just("use"), st.integers(0, 30), st.none() | st.integers(0, 6)),
+        st.tuples(st.just("wait"), st.sampled_from([1, 3, 5, 10, 11, 50, -1, -11, -100]), st.none()),
+        st.tuples(st.just("tamper"), st.integers(0, 30), st.none() | st.integers(0, 6)),
+    ),
+    max_size=120,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps=steps)
+def test_no_nonce_and_count_is_ever_accepted_twice(steps: list[tuple[str, int, int | None]]) -> None:
+    nonces = Nonces(b"k" * 16, bytes, LIFETIME, max_tracked=BOUND)
+    now = 1_780_000_000.0
+    issued: list[tuple[str, float]] = []
+    accepted: dict[str, list[int | None]] = {}
+    for step, number, count in steps:
+        if step == "issue":
+            issued.append((nonces.issue(now), now))
+        elif step == "wait":
+            now += number
+        elif issued:
+            nonce, since = issued[number % len(issued)]
+            if step == "tamper":
+                place = number % len(nonce)
+                digit = "f" if nonce[place] != "f" else "e"
+                assert (
+                    nonces.check(nonce[:place] + digit + nonce[place + 1 :], count, now)
+                    is NonceVerdict.FORGED
+                )
+                continue
+            before = accepted.setdefault(nonce, [])
+            if nonces.check(nonce, count, now) is NonceVerdict.GOOD:
+                assert now <= since + LIFETIME + 1
+                assert count is None or count > 0
+                assert not before or (count is not None and before[-1] is not None and count > before[-1])
+                before.append(count)
+        assert len(nonces) <= BOUND
+        assert len(nonces._seconds) == len(nonces._used) <= BOUND
+
+
+@settings(max_examples=50, deadline=None)
+@given(uses=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3)), max_size=200))
+def test_what_has_expired_is_forgotten(uses: list[tuple[int, int]]) -> None:
+    nonces = Nonces(b"k" * 16, bytes, LIFETIME)
+    now = 1_780_000_000.0
+    for wait, count in uses:
+        now += wait
+        nonce = nonces.issue(now)
+        for number in range(1, count + 1):
+            assert nonces.check(nonce, number, now) is NonceVerdict.GOOD
+        assert len(nonces) <= sum(1 for _ in uses)
+    now += LIFETIME + 2
+    last = nonces.issue(now)
+    assert nonces.check(last, 1, now) is NonceVerdict.GOOD
+    assert len(nonces) == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(max_size=80), count=st.none() | st.integers(-5, 2**40))
+def test_any_text_is_judged(text: str, count: int | None) -> None:
+    assert Nonces(b"k" * 16, bytes).check(text, count, 0.0) is NonceVerdict.FORGED

@@ -1,0 +1,76 @@
+"""Keys: what makes a message belong to a transaction.
+
+Here: the keys of RFC 3261 and, for peers without its branch cookie, of RFC 2543. Not here: the tables of
+transactions that are looked up with them.
+"""
+
+from __future__ import annotations
+
+from trunkline.sip_parser import MAGIC_COOKIE, Headers, Request, Response, Via
+
+ClientKey = tuple[str, str]
+"""Branch and method (CSeq's). Source: RFC 3261 §17.1.3"""
+
+ServerKey = tuple[str | int | None, ...]
+"""Branch, sent-by and method, or everything RFC 2543 compares. Source: RFC 3261 §17.2.3"""
+
+
+def own_branch(headers: Headers) -> str:
+    """Read the branch of a top Via that we wrote, without parsing the rest of it; "" when it is not plain.
+
+    Only to look for what is known: another's Via may spell the same in other ways.
+    """
+    via = headers.top_value("via") or ""
+    start = via.find(";branch=") + 8
+    if start < 8:
+        return ""
+    end = via.find(";", start)
+    return via[start:end] if end > 0 else via[start:]
+
+
+def own_key(response: Response) -> ClientKey:
+    """Guess the key of a response to a request of ours; `client_key` is sure where this finds nothing."""
+    headers = response.headers
+    return own_branch(headers), (headers.get("cseq") or "").rpartition(" ")[2]
+
+
+def client_key(response: Response) -> ClientKey:
+    """Make the key under which a response's client transaction is known.
+
+    Raises: RemoteProtocolError when its Via or CSeq cannot be read.
+    Source: RFC 3261 §17.1.3
+    """
+    return response.top_via.branch or "", response.cseq.method
+
+
+def server_key(request: Request, via: Via, method: str) -> ServerKey:
+    """Make the key under which a request's server transaction is known.
+
+    Args: `via` is the top Via as received; `method` the method to look for, which for an ACK or a CANCEL
+    is INVITE.
+    Raises: RemoteProtocolError when an old request has a From, To or CSeq that cannot be read.
+    Source: RFC 3261 §17.2.3, §9.2
+    """
+    branch = via.params.get("branch")
+    if branch is not None and (branch.startswith(MAGIC_COOKIE) or _is_cookie(branch)):
+        return branch, via.host, via.port, method
+    return old_server_key(request, via, method, request.to_tag)
+
+
+def old_server_key(request: Request, via: Via, method: str, to_tag: str | None) -> ServerKey:
+    """Make the key for a request that came without the branch cookie.
+
+    An ACK is found by method "ACK" and the To tag of the response it acknowledges.
+    Source: RFC 3261 §17.2.3 (the rules of RFC 2543)
+    """
+    cseq = request.cseq.number
+    return str(via), method, request.uri, request.call_id, cseq, request.from_tag, to_tag
+
+
+def is_old(key: ServerKey) -> bool:
+    """Tell whether a key was made by the rules of RFC 2543."""
+    return len(key) != 4
+
+
+def _is_cookie(branch: str) -> bool:
+    return branch[:7].lower() == MAGIC_COOKIE.lower()

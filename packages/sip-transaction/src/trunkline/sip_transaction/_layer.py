@@ -1,0 +1,377 @@
+"""TransactionLayer: the face of the package, which finds the transaction that a message belongs to.
+
+Here: matching, CANCEL and ACK finding their INVITE, answers that need no transaction, time. Not here: what
+a transaction then does (`_tables`, `_client`, `_server`).
+
+Source: RFC 3261 §17 and §18, RFC 6026, RFC 4320, RFC 3581
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from typing import Any, Final, cast
+
+from trunkline.sip_parser import (
+    MAGIC_COOKIE,
+    Headers,
+    Message,
+    RemoteProtocolError,
+    Request,
+    Response,
+    make_response,
+    parse_datagram,
+)
+
+from ._client import ClientTransaction, ClientTransactions
+from ._events import (
+    AckReceived,
+    CancelReceived,
+    Dropped,
+    Effect,
+    Effects,
+    RequestReceived,
+    ResponseReceived,
+    Send,
+    StrayResponse,
+)
+from ._flow import Flow
+from ._keys import client_key, own_key, server_key
+from ._routing import mark_source
+from ._server import ServerTransaction, ServerTransactions
+from ._statistics import Statistics
+from ._tables import ClientInput, ServerInput
+from ._timers import TimerQueue, TimerValues
+
+_CLIENT_TIMER_NAMES: Final = {
+    int(input_): input_.name.removeprefix("TIMER_").removesuffix("_EXPIRED") for input_ in ClientInput
+}
+_SERVER_TIMER_NAMES: Final = {
+    int(input_): input_.name.removeprefix("TIMER_").removesuffix("_SILENT") for input_ in ServerInput
+}
+
+
+class TransactionLayer:
+    """Turn messages, responses of the user and time into effects, by the transactions they belong to."""
+
+    __slots__ = (
+        "_clients",
+        "_force_rport",
+        "_server",
+        "_servers",
+        "_stateless_tag",
+        "_timers",
+        "_token",
+        "statistics",
+    )
+
+    def __init__(
+        self,
+        *,
+        token: Callable[[int], bytes],
+        timers: TimerValues | None = None,
+        server: str | None = None,
+        user_agent: str | None = None,
+        force_rport: bool = True,
+    ) -> None:
+        """Make a layer without any transaction.
+
+        Args:
+            token: gives that many random bytes; from a cryptographic source in production.
+            timers: base values of the timers; those of RFC 3261 by default.
+            server: Server header of the responses the layer makes by itself; None leaves it out.
+            user_agent: User-Agent header of its ACKs and CANCELs; None leaves it out.
+            force_rport: answer requests to the port they came from, whether or not the peer asked for it.
+
+        Raises: LocalProtocolError for a header value that cannot be written.
+        """
+        Headers((name, value) for name, value in (("Server", server), ("User-Agent", user_agent)) if value)
+        self.statistics = Statistics()
+        self._token = token
+        self._server = server
+        self._force_rport = force_rport
+        values = timers or TimerValues()
+        self._timers: TimerQueue[ClientTransaction | ServerTransaction] = TimerQueue()
+        self._clients = ClientTransactions(self._timers, values, self.statistics, user_agent)
+        self._servers = ServerTransactions(self._timers, values, self.statistics, server)
+        # The ACK to a stateless answer is known by this beginning of its To tag.
+        self._stateless_tag = token(5).hex()
+
+    # What comes from the network.
+
+    def receive(self, message: Message, flow: Flow, *, now: float) -> list[Effect]:
+        """Take one message from the network.
+
+        Retransmissions are answered from what was sent before, an ACK for a failure response ends here, a
+        CANCEL is answered here; everything else goes up.
+
+        Args: `message` as parsed (it is marked in place, and kept); `flow` the way it came; `now` in
+        monotonic seconds.
+        Returns: what to do, in order. Nothing a peer sends raises an exception.
+        Source: RFC 3261 §17.1.3, §17.2.3, §18.1.2, §18.2.1
+        """
+        effects: Effects = []
+        try:
+            if isinstance(message, Request):
+                self._receive_request(message, flow, now, effects)
+            else:
+                self._receive_response(message, flow, now, effects)
+        except RemoteProtocolError as error:
+            self._refuse(error, message, flow, effects)
+        return effects
+
+    def receive_error(self, error: RemoteProtocolError, flow: Flow, *, now: float) -> list[Effect]:
+        """Take what the parser said of a message it could not read, and answer it where possible.
+
+        Returns: a stateless response with the error's status when its message is a request other than ACK
+        that can be answered, otherwise Dropped.
+        Source: RFC 3261 §8.2.7, §16.3
+        """
+        effects: Effects = []
+        self._refuse(error, error.message, flow, effects)
+        return effects
+
+    def _receive_request(self, request: Request, flow: Flow, now: float, effects: Effects) -> None:
+        method = request.method
+        via = request.top_via
+        if method == "ACK":
+            self._receive_ack(request, flow, now, effects)
+            return
+        servers = self._servers
+        key = server_key(request, via, method)
+        transaction = servers.by_key.get(key)
+        if transaction is not None:
+            self.statistics.absorbed_requests += 1
+            servers.step(transaction, ServerInput.REQUEST, None, now, effects)
+            return
+        invite = None
+        if method == "CANCEL":
+            invite = servers.by_key.get(server_key(request, via, "INVITE"))
+        response_flow = mark_source(request, via, flow, force_rport=self._force_rport)
+        if invite is None:
+            transaction = servers.start(key, request, flow, response_flow, now, effects)
+            effects.append(RequestReceived(transaction, request, flow))
+            return
+        response = make_response(request, 200, to_tag=self._tag_of(invite), headers=self._own_headers())
+        servers.answer_cancel(key, request, response, flow, response_flow, now, effects)
+        servers.step(invite, ServerInput.CANCEL, CancelReceived(invite, request), now, effects)
+
+    def _receive_ack(self, request: Request, flow: Flow, now: float, effects: Effects) -> None:
+        via = request.top_via
+        transaction = self._servers.find_for_ack(request, via)
+        event = AckReceived(request, flow, transaction)
+        if transaction is not None:
+            self._servers.step(transaction, ServerInput.ACK, event, now, effects)
+        elif self._stateless_tag in (request.headers.get("to") or ""):
+            self._drop("ACK to a response sent without a transaction", flow, request, effects)
+        else:
+            mark_source(request, via, flow, force_rport=self._force_rport)
+            effects.append(event)
+
+    def _receive_response(self, response: Response, flow: Flow, now: float, effects: Effects) -> None:
+        statistics = self.statistics
+        statistics.received_replies += 1
+        clients = self._clients
+        transaction = clients.by_key.get(own_key(response)) or clients.by_key.get(client_key(response))
+        if transaction is not None:
+            clients.receive(transaction, ResponseReceived(transaction, response, flow), now, effects)
+        else:
+            statistics.stray_replies += 1
+            effects.append(StrayResponse(response, flow))
+
+    def _refuse(
+        self, error: RemoteProtocolError, message: Message | None, flow: Flow, effects: Effects
+    ) -> None:
+        if isinstance(message, Request) and message.method != "ACK":
+            try:
+                response, response_flow = self._stateless_answer(error, message, flow)
+            except RemoteProtocolError:
+                pass
+            else:
+                self.statistics.layer_replies += 1
+                effects.append(Send(response.to_bytes(), response_flow, None))
+                return
+        self._drop(str(error), flow, message, effects)
+
+    def _stateless_answer(
+        self, error: RemoteProtocolError, request: Request, flow: Flow
+    ) -> tuple[Response, Flow]:
+        """Answer the same to every copy of a request, keeping nothing. Source: RFC 3261 §8.2.7, §21.4.1"""
+        try:
+            response_flow = mark_source(request, request.top_via, flow, force_rport=self._force_rport)
+        except RemoteProtocolError:
+            response_flow = flow
+        headers = request.headers
+        copied = "\n".join(str(headers.get(name)) for name in ("via", "call-id", "cseq", "from"))
+        digest = blake2b(copied.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+        reason = error.reason if error.reason.isprintable() and len(error.reason) <= 200 else None
+        response = make_response(
+            request,
+            error.status_hint,
+            reason,
+            to_tag=self._stateless_tag + digest,
+            headers=self._own_headers(),
+        )
+        return response, response_flow
+
+    def _drop(self, reason: str, flow: Flow, message: Message | None, effects: Effects) -> None:
+        self.statistics.dropped += 1
+        effects.append(Dropped(reason, flow, message))
+
+    def _tag_of(self, invite: ServerTransaction) -> str:
+        """Give the To tag our responses to an INVITE carry, or a new one. Source: RFC 3261 §9.2"""
+        if invite._send is not None:
+            tag = parse_datagram(invite._send.data).to_tag
+            if tag is not None:
+                return tag
+        return self._token(5).hex()
+
+    def _own_headers(self) -> list[tuple[str, str]]:
+        return [] if self._server is None else [("Server", self._server)]
+
+    # What comes from the transaction user.
+
+    def respond(self, transaction: ServerTransaction, response: Response, *, now: float) -> list[Effect]:
+        """Send a response.
+
+        What the state no longer allows (a second final response, anything after the end) and what RFC 4320
+        forbids (408, or a provisional other than 100, to a non-INVITE) is not sent, and is no error: it
+        happens when messages cross.
+
+        Args: `response` is complete: Via headers copied from the request, To with its tag.
+        Returns: a Send, and Terminated where nothing is to be waited for; or nothing.
+        Source: RFC 3261 §17.2, §18.2.2, RFC 6026 §8.5, RFC 4320 §4
+        """
+        effects: Effects = []
+        self._servers.respond(transaction, response, now, effects)
+        return effects
+
+    def send_request(
+        self, request: Request, flow: Flow, *, now: float
+    ) -> tuple[ClientTransaction, list[Effect]]:
+        """Send a request in a new client transaction.
+
+        Args: `request` is complete, our Via on top with a branch from `new_branch()`, and not changed after.
+        Returns: the transaction, and the Send.
+        Raises: LocalProtocolError for an ACK, a missing branch, or one that is in use.
+        Source: RFC 3261 §17.1
+        """
+        effects: Effects = []
+        transaction = self._clients.start(request, flow, now, effects)
+        return transaction, effects
+
+    def send_ack(self, request: Request, flow: Flow) -> Send:
+        """Send the ACK for a 2xx, which has no transaction.
+
+        Source: RFC 3261 §13.2.2.4
+        """
+        return Send(request.to_bytes(), flow, None)
+
+    def cancel(
+        self, transaction: ClientTransaction, *, now: float, headers: Iterable[tuple[str, str]] = ()
+    ) -> list[Effect]:
+        """Cancel an INVITE: now, or once its first provisional response is here.
+
+        The CANCEL's own transaction stays inside. The INVITE's final response (487 mostly, 2xx when they
+        cross) comes as ever; when it does not within 64*T1, TimedOut comes with the timer "CANCEL". After a
+        final response, or asked a second time, this does nothing.
+
+        Args: `headers` go into the CANCEL, such as a Reason (RFC 3326).
+        Raises: LocalProtocolError when the transaction is not an INVITE's.
+        Source: RFC 3261 §9.1
+        """
+        effects: Effects = []
+        self._clients.cancel(transaction, headers, now, effects)
+        return effects
+
+    def new_branch(self) -> str:
+        """Make a branch for the top Via of a new request.
+
+        Source: RFC 3261 §8.1.1.7
+        """
+        return MAGIC_COOKIE + self._token(8).hex()
+
+    def forget(self, transaction: ClientTransaction | ServerTransaction) -> None:
+        """Take a transaction out, with its timers and without any effect: a request not to be answered.
+
+        A copy of the request that comes later is a new request.
+        """
+        if isinstance(transaction, ClientTransaction):
+            self._clients.forget(transaction)
+        else:
+            self._servers.forget(transaction)
+
+    # What comes from the transports and the clock.
+
+    def transport_failed(self, key: object, reason: str, *, now: float) -> list[Effect]:
+        """Learn that a Send could not be carried out.
+
+        Args: `key` is that of the Send; one that is no longer known, or None, does nothing.
+        Returns: for a response that a lost connection could not take, a Send by a new one; otherwise
+        TransportFailed for the user where it matters, and Terminated.
+        Source: RFC 3261 §17.1.4, §17.2.4, §18.2.2, RFC 6026 §8.8
+        """
+        effects: Effects = []
+        client = self._clients.by_key.get(cast(Any, key))
+        if client is not None:
+            self.statistics.transport_failures += 1
+            self._clients.step(client, ClientInput.TRANSPORT_ERROR, reason, now, effects)
+            return effects
+        server = self._servers.by_key.get(cast(Any, key))
+        if server is not None:
+            self.statistics.transport_failures += 1
+            if server.response_flow.connection:
+                self._servers.reconnect(server, effects)
+            else:
+                self._servers.step(server, ServerInput.TRANSPORT_ERROR, reason, now, effects)
+        return effects
+
+    def flow_failed(self, flow: Flow, reason: str, *, now: float) -> list[Effect]:
+        """Learn that a connection is lost.
+
+        Requests sent by it that have no response yet fail, and so do non-INVITEs that have no final one; an
+        INVITE that is ringing waits on, as its response may come by a new connection. Responses to requests
+        that came by it will ask for a connection to where the request came from.
+
+        Args: `flow` with the connection's number; what was sent with connection 0 to the same remote is taken
+        to have gone by it.
+        Source: RFC 3261 §17.1.4, §18.2.2
+        """
+        effects: Effects = []
+        self.statistics.transport_failures += self._clients.connection_lost(flow, reason, now, effects)
+        if flow.connection:
+            self._servers.connection_lost(flow)
+        return effects
+
+    def next_timeout(self) -> float | None:
+        """Tell when to call `handle_timeout`: absolute, in the seconds of `now`; None when nothing waits."""
+        return self._timers.next_deadline
+
+    def handle_timeout(self, *, now: float) -> list[Effect]:
+        """Let the timers fire whose time has come; calling early returns [].
+
+        Returns: retransmissions, automatic 100s, TimedOut and Terminated, by deadline.
+        """
+        effects: Effects = []
+        for timer in self._timers.take_due(now):
+            transaction = timer.owner
+            if transaction is None:
+                continue  # stopped by a timer that fired just before it
+            timer.owner = None
+            if isinstance(transaction, ClientTransaction):
+                name = _CLIENT_TIMER_NAMES[timer.input]
+                self._clients.step(transaction, timer.input, name, now, effects)
+            else:
+                name = _SERVER_TIMER_NAMES[timer.input]
+                self._servers.step(transaction, timer.input, name, now, effects)
+        return effects
+
+    @property
+    def len_server(self) -> int:
+        """Count the server transactions that live, those of answered CANCELs included."""
+        return len(self._servers.by_key)
+
+    @property
+    def len_client(self) -> int:
+        """Count the client transactions that live, those of our own CANCELs included."""
+        return len(self._clients.by_key)

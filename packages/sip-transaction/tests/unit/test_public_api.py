@@ -1,0 +1,56 @@
+"""What the package shows to others, so that a change of it is a conscious act; and its README's example."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import trunkline.sip_transaction
+
+PUBLIC = [
+    "AckReceived",
+    "CancelReceived",
+    "ChallengeRefused",
+    "ClientAuthenticator",
+    "ClientTransaction",
+    "Dialog",
+    "DialogId",
+    "DialogState",
+    "Dropped",
+    "Effect",
+    "Flow",
+    "RequestReceived",
+    "ResponseReceived",
+    "Send",
+    "ServerTransaction",
+    "State",
+    "Statistics",
+    "StrayResponse",
+    "Terminated",
+    "TimedOut",
+    "TimerValues",
+    "TransactionLayer",
+    "TransportFailed",
+    "dialog_id",
+]
+
+
+def test_public_names_are_these():
+    assert sorted(trunkline.sip_transaction.__all__) == PUBLIC
+    for name in PUBLIC:
+        assert hasattr(trunkline.sip_transaction, name)
+
+
+def test_every_public_thing_says_what_it_is():
+    for name in PUBLIC:
+        thing = getattr(trunkline.sip_transaction, name)
+        if isinstance(thing, type):
+            assert thing.__doc__, name
+
+
+def test_readme_example_runs(capsys):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (output,) = re.findall(r"```text\n(.*?)```", readme, re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().out == output
