@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from load import CALLERS, Load, Outcome
 from measuring import memory_kb
-from peers.process import find_program
+from peers.process import PeerError, find_program
 from subjects import Kamailio, Trunkline, machine, missing_for_kamailio, version
 
 CHALLENGED = ("invite-auth", "register")
@@ -55,7 +55,11 @@ def main() -> int:
         return 1
     missing = "not asked for" if arguments.alone else missing_for_kamailio()
     with tempfile.TemporaryDirectory(prefix="trunkline-bench-") as folder:
-        figures = Bench(Path(folder), arguments, beside=not missing).run()
+        try:
+            figures = Bench(Path(folder), arguments, beside=not missing).run()
+        except PeerError as error:
+            print(f"not measured: {error}", file=sys.stderr)
+            return 1
     if missing:
         print(f"Kamailio was not measured: {missing}.")
     if arguments.json:

@@ -24,7 +24,9 @@ def lint(tree: Path) -> subprocess.CompletedProcess[str]:
         "from importlinter.cli import lint_imports_command as command;"
         "command(['--config', 'monorepo.toml', '--no-cache'])"
     )
-    return subprocess.run([sys.executable, "-c", program], cwd=tree, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=tree, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture
@@ -54,7 +56,11 @@ def test_contracts_hold(tree: Path) -> None:
         ("packages/sip-proxy/src/trunkline/sip_proxy", "import random", "the five packages"),
         ("packages/media-relay/src/trunkline/media_relay", "import trio", "the five packages"),
         ("packages/acct/src/trunkline/acct", "import sqlalchemy", "the five packages"),
-        ("packages/media-relay/src/trunkline/media_relay", "import trunkline.sip_parser", "media and accounting"),
+        (
+            "packages/media-relay/src/trunkline/media_relay",
+            "import trunkline.sip_parser",
+            "media and accounting",
+        ),
         ("packages/acct/src/trunkline/acct", "import trunkline.sip_parser", "media and accounting"),
     ],
 )

@@ -84,9 +84,11 @@ def test_call_that_was_up_at_the_crash_is_closed_by_its_bye(pair, who):
 
 def test_call_whose_phones_died_with_the_server_gets_its_record_closed(pair):
     server, alice, bob = pair(media={"timeout": 2}, proxy={"max_call_seconds": 8})
+    begun = time.monotonic()
     up(alice, bob)
     time.sleep(0.5)
     server.kill()
+    lived = time.monotonic() - begun
     alice.kill()
     bob.kill()
     server.start()
@@ -94,8 +96,10 @@ def test_call_whose_phones_died_with_the_server_gets_its_record_closed(pair):
     while not (cdrs := server.cdrs()) and time.monotonic() < deadline:
         time.sleep(0.5)
     (cdr,) = cdrs
-    assert cdr["released_by"] == "server"
-    assert 500 <= cdr["duration_ms"] <= 10_000
+    assert (cdr["released_by"], cdr["code"]) == ("server", 200)
+    assert cdr["cause"]
+    # the second it died in is not known: not before the answer, and not after the crash
+    assert 0 <= cdr["duration_ms"] <= lived * 1000
     assert server.ask("calls") == []
 
 

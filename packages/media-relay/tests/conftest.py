@@ -1,4 +1,4 @@
-"""What the tests of the media relay share: descriptions, packets, and an app that opens what it is told to."""
+"""What the tests of the media relay share: descriptions, packets, and an app that opens ports."""
 
 import struct
 from collections import deque
@@ -35,7 +35,8 @@ def _sdp(
 
 
 def _rtp(sequence: int = 1, ssrc: int = 0xA11CE, payload_type: int = 0) -> bytes:
-    return RtpPacket(payload_type, sequence & 0xFFFF, sequence * 160 & 0xFFFFFFFF, ssrc, bytes(160)).to_bytes()
+    timestamp = sequence * 160 & 0xFFFFFFFF
+    return RtpPacket(payload_type, sequence & 0xFFFF, timestamp, ssrc, bytes(160)).to_bytes()
 
 
 def _sender_report(ssrc: int = 0xA11CE, middle: int = 0x12345678) -> bytes:

@@ -8,6 +8,7 @@ and phones made of the real layer. Nothing here sleeps, and nothing is random th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
@@ -16,8 +17,9 @@ from typing import Any
 import attrs
 import pytest
 
-from trunkline.sip_parser import Message, Request, Response, make_response, parse_datagram
+from trunkline.sip_parser import Message, Request, Response, Uri, make_response, parse_datagram
 from trunkline.sip_proxy.core import Effect, ProxyCore, ResponseReady, Target
+from trunkline.sip_proxy.watch import CallWatch, Fact
 from trunkline.sip_transaction import (
     AckReceived,
     CancelReceived,
@@ -35,6 +37,7 @@ from trunkline.sip_transaction import (
 
 LOCAL = ("192.0.2.1", 5060)
 DOMAIN = "example.test"
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def token_from(seed: int) -> Callable[[int], bytes]:
@@ -97,6 +100,7 @@ class Bench:
         self.core = ProxyCore(self.layer, is_local=is_local, token=token_from(2), **options)
         self.now = 0.0
         self.relays = relays
+        self.sends: list[Send] = []
         self.sent: list[tuple[Message, Flow]] = []
         self.ready: list[ResponseReady] = []
         self.others: list[Effect] = []
@@ -118,7 +122,10 @@ class Bench:
         """Act on what the core says."""
         for effect in effects:
             if isinstance(effect, Send):
-                self.sent.append((parse_datagram(effect.data), effect.flow))
+                # The same object comes again when the layer retransmits; the tests here do not count those.
+                if not any(effect is send for send in self.sends):
+                    self.sends.append(effect)
+                    self.sent.append((parse_datagram(effect.data), effect.flow))
             elif isinstance(effect, ResponseReady):
                 self.ready.append(effect)
                 if self.relays:
@@ -151,7 +158,8 @@ class Bench:
     ) -> None:
         """Let the response of a phone to a request we sent arrive."""
         via_flow = flow or next(flow for sent, flow in reversed(self.sent) if sent is request)
-        response = make_response(request, status, to_tag=to_tag or f"tag{via_flow.remote[0][-1]}", headers=headers)
+        tag = to_tag or f"tag{via_flow.remote[0][-1]}"
+        response = make_response(request, status, to_tag=tag, headers=headers)
         self.give(response, via_flow)
 
     def pass_time(self, seconds: float) -> None:
@@ -165,11 +173,6 @@ class Bench:
             self.take(self.layer.handle_timeout(now=self.now))
             self.act(self.core.handle_timeout(now=self.now))
         self.now = until
-
-    def take_sent(self) -> list[tuple[Message, Flow]]:
-        """Give what was sent since the last time this was asked."""
-        sent, self.sent = self.sent, []
-        return sent
 
     def requests(self, method: str | None = None) -> list[Request]:
         """Give the requests sent, oldest first."""
@@ -191,7 +194,9 @@ class Bench:
 class Network:
     """Virtual time, and datagrams that may be lost, repeated and overtaken."""
 
-    def __init__(self, seed: int = 0, *, loss: float = 0.0, duplication: float = 0.0, jitter: float = 0.0) -> None:
+    def __init__(
+        self, seed: int = 0, *, loss: float = 0.0, duplication: float = 0.0, jitter: float = 0.0
+    ) -> None:
         self.random = Random(seed)
         self.loss, self.duplication, self.jitter = loss, duplication, jitter
         self.now = 0.0
@@ -287,7 +292,9 @@ class Plan:
 class Phone(Node):
     """A user agent: it answers as planned, and calls."""
 
-    def __init__(self, network: Network, number: int, plan: Plan | None = None, *, proxy: Any = LOCAL) -> None:
+    def __init__(
+        self, network: Network, number: int, plan: Plan | None = None, *, proxy: tuple[str, int] = LOCAL
+    ) -> None:
         super().__init__(network, (f"198.51.100.{number}", 5060), 1000 + number)
         self.name = f"phone{number}"
         self.plan = plan or Plan()
@@ -308,7 +315,7 @@ class Phone(Node):
         now = self.network.now
         if isinstance(effect, RequestReceived):
             transaction, request = effect.transaction, effect.request
-            if request.method == "INVITE":
+            if request.method in ("INVITE", "MESSAGE"):
                 self._ring(transaction)
             else:
                 if request.method == "BYE":
@@ -341,7 +348,7 @@ class Phone(Node):
             tag = f"{self.name}x{transaction.key[0][-4:]}"
             response = make_response(transaction.request, status, to_tag=tag, headers=headers)
             self.act(self.layer.respond(transaction, response, now=self.network.now))
-            if 200 <= status < 300:
+            if 200 <= status < 300 and transaction.method == "INVITE":
                 self.answered.append(tag)
                 if self.plan.retransmit_2xx:
                     self._repeat(transaction, response, tag, 0.5, self.network.now + 32)
@@ -363,10 +370,11 @@ class Phone(Node):
 
     # As the caller.
 
-    def invite(self, uri: str, *, call_id: str = "call-1@world") -> None:
-        branch = self.layer.new_branch()
+    def call_up(self, uri: str, *, call_id: str = "call-1@world", method: str = "INVITE") -> None:
         flow = Flow("UDP", self.address, self.proxy)
-        request = write_request("INVITE", uri, flow=Flow("UDP", self.proxy, self.address), branch=branch, call_id=call_id)
+        source = Flow("UDP", self.proxy, self.address)
+        branch = self.layer.new_branch()
+        request = write_request(method, uri, flow=source, branch=branch, call_id=call_id)
         self.call, effects = self.layer.send_request(request, flow, now=self.network.now)
         self.act(effects)
 
@@ -379,9 +387,9 @@ class Phone(Node):
         if response.status < 200:
             self.provisionals.append(response)
             return
-        if response.cseq.method != "INVITE":
+        if effect.transaction is not self.call:
             return
-        if response.status < 300:
+        if response.status < 300 and response.cseq.method == "INVITE":
             known = any(final.to_tag == response.to_tag for final in self.finals)
             ack = self.in_dialog("ACK", response, 1)
             self.act([self.layer.send_ack(ack, Flow("UDP", self.address, self.proxy))])
@@ -407,12 +415,13 @@ class Phone(Node):
 
     def bye(self, response: Response) -> None:
         request = self.in_dialog("BYE", response, 2)
-        _, effects = self.layer.send_request(request, Flow("UDP", self.address, self.proxy), now=self.network.now)
+        flow = Flow("UDP", self.address, self.proxy)
+        _, effects = self.layer.send_request(request, flow, now=self.network.now)
         self.act(effects)
 
 
 class Proxy(Node):
-    """A proxy: the layer, the core, and the least an application can be."""
+    """A proxy: the layer, the core, the watch, and the least an application can be."""
 
     def __init__(
         self,
@@ -421,14 +430,25 @@ class Proxy(Node):
         *,
         think: float = 0.0,
         relay_after: float = 0.0,
+        fallback: list[Target] | None = None,
         **options: Any,
     ) -> None:
+        """Make a proxy.
+
+        `think` is the seconds before a request is forwarded, `relay_after` before a response goes up, as if
+        databases and media relays were asked; `fallback` is tried once when a request has failed.
+        """
         super().__init__(network, LOCAL, 7)
         self.core = ProxyCore(self.layer, is_local=is_local, token=self.token, **options)
+        self.watch = CallWatch()
+        self.facts: list[Fact] = []
         self.targets = targets
-        self.think, self.relay_after = think, relay_after
+        self.think, self.relay_after, self.fallback = think, relay_after, fallback
         self.ready: list[ResponseReady] = []
         self.contexts: list[Any] = []
+        self.heard: list[tuple[float, int, str, str]] = []
+        "What the branches of INVITEs said: when, status, To tag and the branch."
+        self.cancelled_at: float | None = None
 
     def timeouts(self) -> list[float]:
         return [t for t in (self.layer.next_timeout(), self.core.next_timeout()) if t is not None]
@@ -446,14 +466,29 @@ class Proxy(Node):
             self._request(effect.transaction, effect.request)
         elif isinstance(effect, AckReceived):
             if core.validate(effect.request) is None and core.route(effect.request).loose:
+                self._watch_in_dialog(effect.request)
                 self.act(core.forward_ack(effect.request, self._next(effect.request)))
         else:
+            if isinstance(effect, ResponseReceived) and effect.response.cseq.method == "INVITE":
+                response = effect.response
+                branch = effect.transaction.key[0]
+                self.heard.append((now, response.status, response.to_tag or "", branch))
+            elif isinstance(effect, CancelReceived):
+                self.cancelled_at = now
             followed = core.receive(effect, now=now)
             if followed != [effect]:
                 self.act(followed)
 
     def _relay(self, ready: ResponseReady) -> None:
-        self.act(self.core.relay(ready.context, ready.response, now=self.network.now))
+        now, context, response = self.network.now, ready.context, ready.response
+        if response.status >= 300 and self.fallback and context.user is None:
+            context.user = "fallback"
+            self.act(self.core.fork(context, self.fallback, now=now))
+            return
+        if context.is_invite:
+            request = context.transaction.request
+            self.facts += self.watch.response(request, response, at=self.at(), now=now, branch=ready.branch)
+        self.act(self.core.relay(context, response, now=now))
 
     def _request(self, transaction: ServerTransaction, request: Request) -> None:
         now, core = self.network.now, self.core
@@ -464,17 +499,29 @@ class Proxy(Node):
             )
             self.act(self.layer.respond(transaction, response, now=now))
         elif core.route(request).loose:
+            self._watch_in_dialog(request)
             self.act(core.forward_in_dialog(transaction, self._next(request), now=now))
         else:
             self._later(self.think, lambda: self._forward(transaction, request))
 
     def _forward(self, transaction: ServerTransaction, request: Request) -> None:
-        self.act(self.core.forward(transaction, self.targets(request), now=self.network.now))
+        effects = self.core.forward(transaction, self.targets(request), now=self.network.now)
+        if effects and request.method == "INVITE":
+            self.facts += self.watch.invite(request, at=self.at(), flow=transaction.flow)
+        self.act(effects)
         self.contexts.append(transaction.user)
+
+    def _watch_in_dialog(self, request: Request) -> None:
+        self.facts += self.watch.in_dialog(request, at=self.at())
 
     def _next(self, request: Request) -> Target:
         uri = request.parsed_uri
-        return Target(request.uri, Flow("UDP", LOCAL, (uri.host, uri.port or 5060)))  # type: ignore[union-attr]
+        assert isinstance(uri, Uri)
+        return Target(request.uri, Flow("UDP", LOCAL, (uri.host, uri.port or 5060)))
+
+    def at(self) -> datetime:
+        """The wall clock."""
+        return NEW_YEAR + timedelta(seconds=self.network.now)
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         if seconds:
@@ -492,6 +539,7 @@ class Kit:
     Plan = Plan
     Proxy = Proxy
     LOCAL = LOCAL
+    NEW_YEAR = NEW_YEAR
     udp = staticmethod(udp)
     tcp = staticmethod(tcp)
     request = staticmethod(write_request)

@@ -14,7 +14,7 @@ _next = _FIRST + os.getpid() * 97 % (_LAST - _FIRST)
 
 def free_ports(count: int = 1) -> int:
     """Give the first of `count` free ports in a row; it is even. Nobody else here is given them."""
-    global _next  # noqa: PLW0603
+    global _next
     while True:
         first = _next + _next % 2
         _next = first + count

@@ -31,10 +31,19 @@ def database(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/trunkline.db"
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new database, to be copied: making one anew for every test costs more than the tests."""
+    path = tmp_path_factory.mktemp("empty") / "trunkline.db"
+    Store.open(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
-def store(database: str) -> Iterator[Store]:
+def store(database: str, empty_database: Path, tmp_path: Path) -> Iterator[Store]:
     """A new, empty store."""
-    with Store.open(database) as opened:
+    shutil.copy(empty_database, tmp_path / "trunkline.db")
+    with Store.open(database, create=False) as opened:
         yield opened
 
 

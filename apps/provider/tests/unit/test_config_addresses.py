@@ -66,7 +66,9 @@ def test_a_domain_is_read_as_it_stands_in_a_uri(text: str, domain: str) -> None:
     assert parse_domain(text) == domain
 
 
-@pytest.mark.parametrize("text", ["", "a b", "example.test:5060", "sip:example.test", "a..b", "x" * 64, "1.2.3"])
+@pytest.mark.parametrize(
+    "text", ["", "a b", "example.test:5060", "sip:example.test", "a..b", "x" * 64, "1.2.3"]
+)
 def test_what_is_no_domain_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not"):
         parse_domain(text)

@@ -142,7 +142,8 @@ def test_every_mistake_is_named_at_once(write) -> None:
         f"file {path}, [server] workers: expected 1 (this version runs one worker), got 4; write workers = 1",
         f"file {path}, [server] domians: expected a known key, got an unknown one; did you mean domains?",
         f"file {path}, [auth] challenge: expected true or false, got 'perhaps'; write challenge = true",
-        f"file {path}, [registrar]: expected min_expires <= default_expires <= max_expires, got 5000, 3600, 7200",
+        f"file {path}, [registrar]: expected min_expires <= default_expires <= max_expires, "
+        "got 5000, 3600, 7200",
         "environment TRUNKLINE_MEDIA__TIMEOUT: expected seconds from 1 to 86400, got 'long'; "
         "write TRUNKLINE_MEDIA__TIMEOUT=60",
         f"file {path}, workers: expected inside a section, got it outside of any; write it below [server]",

@@ -35,7 +35,9 @@ def test_a_new_database_has_the_tables_and_versions_of_opensips(database: str, t
     Store.open(database).close()
     with closing(sqlite3.connect(tmp_path / "trunkline.db")) as connection:
         versions = dict(connection.execute("SELECT table_name, table_version FROM version"))
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
     assert versions == {
         "version": 1,
         "subscriber": 7,

@@ -99,7 +99,10 @@ def test_a_removed_user_is_gone_with_their_registrations(store: Store, make_bind
 @pytest.mark.parametrize(
     ("deed", "expected"),
     [
-        (lambda store: store.add_subscriber("alice", "example.test", "x"), "there is a user alice@example.test"),
+        (
+            lambda store: store.add_subscriber("alice", "example.test", "x"),
+            "there is a user alice@example.test",
+        ),
         (lambda store: store.add_subscriber("a b", "example.test", "x"), "cannot be a user name"),
         (lambda store: store.add_subscriber("", "example.test", "x"), "cannot be a user name"),
         (lambda store: store.add_subscriber("a@b", "example.test", "x"), "cannot be a user name"),
@@ -150,7 +153,9 @@ def test_a_generated_password_takes_its_letters_evenly() -> None:
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
-def test_call_records_are_listed_newest_first(store: Store, make_cdr: Callable[..., Cdr], at: datetime) -> None:
+def test_call_records_are_listed_newest_first(
+    store: Store, make_cdr: Callable[..., Cdr], at: datetime
+) -> None:
     batch = Batch()
     for number in range(5):
         batch.cdr(make_cdr(call_id=f"c{number}", start=at + timedelta(hours=number)))

@@ -1,4 +1,4 @@
-"""What a batch puts on disk, what survives failure, and what cannot be stored. Times are UTC in every column."""
+"""What a batch puts on disk, what survives failure, what cannot be stored. Times are UTC in every column."""
 
 from __future__ import annotations
 
@@ -135,9 +135,9 @@ def test_accounting_rows_keep_milliseconds(store: Store, acc_row: AccRow) -> Non
 
 def test_a_call_record_has_the_control_panels_columns(store: Store, make_cdr: MakeCdr) -> None:
     written(store, cdr=(make_cdr(),))
-    assert rows(store, "SELECT call_start_time, duration, sip_call_id, sip_from_tag, sip_to_tag FROM cdrs") == [
-        ("2030-01-02 03:04:05.678000", 61, "c1", "f1", "t1")
-    ]
+    assert rows(
+        store, "SELECT call_start_time, duration, sip_call_id, sip_from_tag, sip_to_tag FROM cdrs"
+    ) == [("2030-01-02 03:04:05.678000", 61, "c1", "f1", "t1")]
 
 
 def test_other_zones_are_stored_in_utc(store: Store, make_cdr: MakeCdr, at: datetime) -> None:
@@ -151,7 +151,9 @@ def test_other_zones_are_stored_in_utc(store: Store, make_cdr: MakeCdr, at: date
 def test_writing_a_batch_again_changes_nothing_for_calls_and_bindings(
     store: Store, make_binding: MakeBinding, make_cdr: MakeCdr, at: datetime
 ) -> None:
-    batch = written(store, save_binding=(make_binding(),), cdr=(make_cdr(),), save_call=("c1", "f1", {"n": 1}))
+    batch = written(
+        store, save_binding=(make_binding(),), cdr=(make_cdr(),), save_call=("c1", "f1", {"n": 1})
+    )
     assert store.write(batch) == ()
     counts = store.counts(at)
     assert (counts["location"], counts["cdrs"], counts["live_calls"]) == (1, 1, 1)
@@ -167,10 +169,10 @@ def test_live_calls_are_journalled_until_they_end(store: Store) -> None:
 
 
 def test_a_server_with_calls_marks_until_when_it_lived(store: Store, at: datetime) -> None:
-    written(store, calls_alive=(at,))
+    written(store, call_alive=("c1", "f1", at))
     assert store.last_alive() is None
     written(store, save_call=("c1", "f1", {}))
-    written(store, calls_alive=(at,))
+    written(store, call_alive=("c1", "f1", at))
     assert store.last_alive() == at
 
 

@@ -165,8 +165,9 @@ def test_what_is_no_single_address_is_not_sent_to_until_heard(app, sdp, host):
     assert app.heard(for_bob, BOB) == (for_alice, NAT)
 
 
-def reoffer(app, sdp, host, port, version=2):
-    app.offer(sdp(host, port, version=version), to_tag="bob", options=MediaOptions(signalling_host="192.0.2.1"))
+def reoffer(app, sdp, host, port):
+    options = MediaOptions(signalling_host="192.0.2.1")
+    app.offer(sdp(host, port, version=2), to_tag="bob", options=options)
     app.answer(sdp(*BOB))
 
 

@@ -52,10 +52,10 @@ def test_rtcp_keeps_the_call(app, call, sender_report):
     assert len(run_until(app, 210.0)) == 1
 
 
-def test_packets_of_strangers_keep_nothing(app, call):
+def test_packets_of_strangers_keep_nothing(app, call, rtp):
     app.heard(call[0], ALICE)
     app.now = 150.0
-    app.heard(call[0], ("198.18.0.66", 1))
+    app.heard(call[0], ("198.18.0.66", 1), rtp(1, ssrc=66))
     assert len(run_until(app, 160.0)) == 1
 
 

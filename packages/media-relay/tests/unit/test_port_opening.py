@@ -8,7 +8,7 @@ ALICE, BOB = ("192.0.2.10", 4000), ("203.0.113.20", 5000)
 
 
 def asked(app, sdp, call_id="c0"):
-    """The ports an offer asks for, and the session taken away again."""
+    """The ports an offer asks for, none of them opened yet."""
     effects = app.relay.offer(call_id, "alice", sdp(*ALICE), now=app.now)
     return [effect.port for effect in effects if isinstance(effect, OpenPort)]
 
@@ -93,6 +93,16 @@ def test_reoffer_without_ports_leaves_the_call_as_it_was(app, sdp):
     assert app.relay.next_timeout() == deadline
     app.perform(app.relay.delete("c1", now=app.now))
     assert app.relay.free_pairs == 50
+
+
+def test_new_branch_without_ports_leaves_the_other_branch(app, sdp):
+    for_bob = app.offer(sdp(*ALICE), via_branch="z9hG4bK1").medias[0].port
+    for_alice = app.answer(sdp(*BOB), via_branch="z9hG4bK1").medias[0].port
+    app.taken = set(range(30000, 30100)) - set(app.open)
+    told = app.perform(app.relay.offer("c1", "alice", sdp(*ALICE), now=app.now, via_branch="z9hG4bK2"))
+    assert isinstance(told[-1], Refused)
+    assert len(app.relay.query("c1").parties) == 2
+    assert app.heard(for_alice, ALICE) == (for_bob, BOB)
 
 
 def test_failure_nobody_asked_about_is_the_callers_mistake(app, sdp):

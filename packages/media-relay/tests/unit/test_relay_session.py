@@ -230,12 +230,29 @@ def test_delete_twice_and_of_strangers_does_nothing(app, sdp):
     assert app.relay.free_pairs == 50
 
 
+def test_deleting_a_branch_by_its_tag_leaves_the_other(app, sdp):
+    for_bob = port_of(app.offer(sdp(*ALICE), via_branch="z9hG4bK1"))
+    app.offer(sdp(*ALICE), via_branch="z9hG4bK2")
+    for_alice = port_of(app.answer(sdp(*BOB), to_tag="bob", via_branch="z9hG4bK1"))
+    app.answer(sdp(*CAROL), to_tag="carol", via_branch="z9hG4bK2")
+    app.perform(app.relay.delete("c1", "alice", "carol", now=app.now))
+    assert app.heard(for_alice, ALICE) == (for_bob, BOB)
+    assert len(app.open) == 4
+
+
 def test_answer_to_nothing_is_refused(app, sdp):
     (told,) = app.relay.answer("c9", "alice", "bob", sdp(*BOB), now=app.now)
     assert told.unknown
     app.offer(sdp(*ALICE))
     (told,) = app.relay.answer("c1", "mallory", "bob", sdp(*BOB), now=app.now)
     assert told.unknown
+    (told,) = app.relay.answer("c1", "alice", "alice", sdp(*BOB), now=app.now)
+    assert told.unknown
+    (told,) = app.relay.answer("c1", "alice", "bob", b"", now=app.now)
+    assert isinstance(told, Refused)
+    nowhere = MediaOptions(media_address="nowhere")
+    (told,) = app.relay.answer("c1", "alice", "bob", sdp(*BOB), now=app.now, options=nowhere)
+    assert isinstance(told, Refused)
 
 
 def test_broken_descriptions_are_refused(app, sdp):
@@ -317,6 +334,21 @@ def test_interfaces_by_name(make_app, sdp):
     assert app.offer(sdp("10.0.0.9", 4000), options=options).connection.address == "203.0.113.1"
     assert app.answer(sdp(*BOB)).connection.address == "10.0.0.1"
     assert sorted(set(app.open.values())) == ["10.0.0.1", "192.0.2.1"]
+
+
+def test_unknown_interface_names_are_warned_about(app, sdp):
+    options = MediaOptions(interfaces=("", "outside"))
+    (*_, told) = app.relay.offer("c1", "alice", sdp(*ALICE), now=app.now, options=options)
+    assert "'outside'" in told.warnings[0]
+
+
+def test_ipv4_address_written_as_ipv6_is_ipv4(app, sdp):
+    for_bob = port_of(app.offer(sdp("::ffff:192.0.2.10", 4000), options=MediaOptions(address_family="IP4")))
+    assert app.heard(for_bob, BOB) is None
+    for_carol = port_of(app.offer(sdp(*ALICE), call_id="c2"))
+    app.answer(sdp("::ffff:203.0.113.20", 5000), call_id="c2")
+    for_alice = app.heard(for_carol, BOB)[0]
+    assert app.heard(for_alice, ALICE) == (for_carol, BOB)
 
 
 def test_wildcard_interface_needs_the_address_with_the_offer(make_app, sdp):

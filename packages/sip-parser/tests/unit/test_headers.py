@@ -82,6 +82,11 @@ def test_top_value_is_the_first_that_is_not_empty():
     assert Headers([("Route", ""), ("Route", "")]).top_value("route") is None
 
 
+def test_every_fold_becomes_one_blank(invite_with):
+    message = parse_datagram(invite_with("Subject: one \r\n \t\r\n two\r\n\tthree\r\n "))
+    assert message.headers.get("Subject") == "one two three"
+
+
 def test_names_are_canonical_and_in_order(headers):
     assert headers.names() == ["via", "subject", "contact"]
 

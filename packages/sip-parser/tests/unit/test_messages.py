@@ -189,9 +189,16 @@ def test_content_length_is_added_where_it_is_missing(invite_with):
     assert message.to_bytes().endswith(b"\r\nContent-Length: 3\r\n\r\nv=0")
 
 
-def test_several_content_lengths_become_one(invite):
-    invite.headers.add("Content-Length", "3")
-    assert invite.to_bytes().count(b"Content-Length: 3") == 1
+def test_several_content_lengths_become_one_unless_they_are_right(invite):
+    invite.headers.add("l", "3")
+    assert invite.to_bytes().count(b"Content-Length: 3") == 2
+    invite.body = b""
+    assert invite.to_bytes().count(b"Content-Length: ") == 1
+    invite.headers.set("Content-Length", "0")
+    invite.headers.add("Content-Length", "5")
+    with pytest.raises(RemoteProtocolError, match="differ"):
+        _ = invite.content_length
+    assert invite.to_bytes().endswith(b"Content-Type: application/sdp\r\nContent-Length: 0\r\n\r\n")
 
 
 def test_a_content_length_that_was_set_wrong_is_put_right(invite):

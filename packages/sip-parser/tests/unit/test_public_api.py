@@ -10,8 +10,8 @@ SipError StreamReader TelUri Uri Via WarningValue check_message digest_response 
 make_response parse_date parse_datagram parse_uri quote reason_phrase unescape unquote
 """
 STRATEGIES = """
-cseqs header_lines header_params headers hosts message_bytes messages methods mutated_bytes name_addrs other_uris ports
-quoted_strings requests responses tel_uris tokens uris vias
+cseqs header_lines header_params headers hosts message_bytes messages methods mutated_bytes
+name_addrs other_uris ports quoted_strings requests responses tel_uris tokens uris vias
 """
 
 

@@ -136,7 +136,7 @@ def test_what_was_parsed_cannot_be_changed_in_place():
         lambda: uri.params.update(x="2"),
         lambda: uri.params.pop("x"),
         lambda: uri.params.setdefault("y", "2"),
-        lambda: uri.params.clear(),
+        uri.params.clear,
         lambda: uri.params.__setitem__("x", "2"),
         lambda: uri.params.__delitem__("x"),
         lambda: parse_uri("sip:a").params.__setitem__("x", "2"),

@@ -18,7 +18,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(steps=steps)
 def test_no_nonce_and_count_is_ever_accepted_twice(steps: list[tuple[str, int, int | None]]) -> None:
     nonces = Nonces(b"k" * 16, bytes, LIFETIME, max_tracked=BOUND)
@@ -50,7 +50,7 @@ def test_no_nonce_and_count_is_ever_accepted_twice(steps: list[tuple[str, int, i
         assert len(nonces._seconds) == len(nonces._used) <= BOUND
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(uses=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 3)), max_size=200))
 def test_what_has_expired_is_forgotten(uses: list[tuple[int, int]]) -> None:
     nonces = Nonces(b"k" * 16, bytes, LIFETIME)
@@ -67,7 +67,7 @@ def test_what_has_expired_is_forgotten(uses: list[tuple[int, int]]) -> None:
     assert len(nonces) == 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(text=st.text(max_size=80), count=st.none() | st.integers(-5, 2**40))
 def test_any_text_is_judged(text: str, count: int | None) -> None:
     assert Nonces(b"k" * 16, bytes).check(text, count, 0.0) is NonceVerdict.FORGED

@@ -137,7 +137,7 @@ def take(message: Request, *, outbound: bool, path: PathMode) -> None:
     message.to_bytes()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(changes=edits, outbound=st.booleans(), path=st.sampled_from(PathMode))
 def test_damaged_register(changes: list[tuple[int, int, bytes]], outbound: bool, path: PathMode) -> None:
     raw = GOOD
@@ -151,7 +151,7 @@ def test_damaged_register(changes: list[tuple[int, int, bytes]], outbound: bool,
         take(message, outbound=outbound, path=path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     lines=headers("REGISTER"),
     contacts=st.lists(name_addrs(), max_size=4),
@@ -169,7 +169,7 @@ def test_strange_but_well_formed_register(
     take(message, outbound=True, path=path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(raw=mutated_bytes())
 def test_any_other_damaged_message(raw: bytes) -> None:
     try:

@@ -242,4 +242,4 @@ def host_of(contact: str) -> str:
 
 
 TestRegistrarModel = RegistrarModel.TestCase
-TestRegistrarModel.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestRegistrarModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -115,6 +115,7 @@ def test_refresh_moves_the_end() -> None:
 def test_shortening_moves_the_end_too() -> None:
     location = Location()
     location.put(binding(left=100))
+    location.put(binding(left=11))
     location.put(binding(left=10))
     assert len(location.expire(at(10))) == 1
     assert location.expire(at(1000)) == []

@@ -160,5 +160,13 @@ def test_22_3_nonce_without_a_count_is_not_used_again(alice, desk, token):
     assert "authorization" not in later.headers
 
 
+def test_22_credentials_of_another_scheme_are_left_alone(alice, desk, token):
+    request = desk.request("REGISTER", more="Authorization: Bearer abc\r\n")
+    answer = alice.authorize(request, challenge(request, digest()), token)
+    bearer, ours = answer.headers.get_all("authorization")
+    assert bearer == "Bearer abc"
+    assert is_right(DigestCredentials.parse(ours), answer)
+
+
 def test_password_does_not_show(alice):
     assert "secret" not in repr(alice)

@@ -84,7 +84,6 @@ class Simulation:
         self.outcomes = [Outcome() for _ in plans]
         self.terminated: Counter[Any] = Counter()
         self.made: set[Any] = set()
-        self.strays = 0
         self._agenda: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = 0
         self._last_arrival = [0.0, 0.0]
@@ -182,8 +181,7 @@ class Simulation:
 
     def _caller(self, effect: Any) -> None:
         if isinstance(effect, StrayResponse):
-            self.strays += 1
-            return
+            return  # later than timers D, K or M
         transaction = effect.transaction
         assert not self.terminated[transaction], "an effect after the last"
         outcome = self.outcomes[transaction.user]

@@ -176,6 +176,12 @@ def test_late_wake_up_ends_what_is_over(desk, names):
     assert desk.layer.next_timeout() is None
 
 
+def test_late_wake_up_does_not_repeat_what_it_just_ended(desk, names):
+    desk.send()
+    desk.wait(31.6)
+    assert names(desk.layer.handle_timeout(now=desk.now + 100)) == ["TimedOut", "Terminated"]
+
+
 def test_branches_differ_and_carry_the_cookie(desk):
     branches = {desk.layer.new_branch() for _ in range(100)}
     assert len(branches) == 100

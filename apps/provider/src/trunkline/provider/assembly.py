@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import attrs
+
 from trunkline.acct import Ledger
 from trunkline.sip_proxy import Authenticator, CallWatch, Location, Nonces, ProxyCore, Registrar
 from trunkline.sip_transaction import Flow, TransactionLayer
@@ -89,6 +90,9 @@ def assemble(
         authenticator=Authenticator(
             Nonces(secret, token, lifetime=settings.auth.nonce_lifetime),
             algorithms=tuple(settings.auth.algorithms),
+            # phones with an outbound proxy name the proxy there, as they may with the classic systems;
+            # what stops a replay is that a nonce count is good once
+            check_uri=False,
         ),
         policy=DefaultPolicy(challenge=settings.auth.challenge, ring_timeout=settings.proxy.ring_timeout),
         domains=domains,
@@ -124,7 +128,9 @@ class LocalAddresses:
 
     def _choose(self, transport: str, host: str) -> Address | None:
         family = [
-            address for address in self._by_transport.get(transport, ()) if (":" in address[0]) == (":" in host)
+            address
+            for address in self._by_transport.get(transport, ())
+            if (":" in address[0]) == (":" in host)
         ]
         if len(family) <= 1:
             return family[0] if family else None

@@ -83,7 +83,9 @@ class GroupCommit:
         if len(batch):
             error = await self._write(batch)
             if error is not None:
-                log.error("the database does not take writes; they are kept and tried again", error=str(error))
+                log.error(
+                    "the database does not take writes; they are kept and tried again", error=str(error)
+                )
                 self._keep(batch, waiting)
                 return
         for done in waiting:
@@ -101,11 +103,18 @@ class GroupCommit:
 
     async def _write(self, batch: Batch) -> StoreError | None:
         try:
-            await trio.to_thread.run_sync(partial(self._store.write, batch), limiter=self._limiter)
+            refused = await trio.to_thread.run_sync(partial(self._store.write, batch), limiter=self._limiter)
         except StoreError as error:
             self.failures += 1
             self.healthy = False
             return error
+        for row in refused:
+            log.error(
+                "the database will never take a row",
+                table=row.table,
+                reason=row.reason,
+                values=dict(row.values),
+            )
         self.commits += 1
         self.healthy = True
         return None

@@ -38,7 +38,9 @@ class Directory:
         absent: list[Name] = []
         for name in names:
             entry = known.get(name)
-            if entry is None or (entry[0] is None and entry[1] <= now):
+            if entry is None and not is_text(name):
+                self.learn(name, None, now=now)  # no table has bytes that are not UTF-8
+            elif entry is None or (entry[0] is None and entry[1] <= now):
                 absent.append(name)
         return absent
 
@@ -66,3 +68,12 @@ class Directory:
     def clear(self) -> None:
         """Drop all, after a change that names nobody."""
         self._known.clear()
+
+
+def is_text(name: Name) -> bool:
+    """Tell whether a name from a message can be looked up: bytes that were no UTF-8 cannot."""
+    try:
+        "@".join(name).encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in name[0]

@@ -66,7 +66,9 @@ class Live:
         stack = node.stack
         layer, core = stack.layer.statistics, stack.core.statistics
         own = attrs.asdict(stack.statistics)
-        core_names = [name for name in own if name.startswith(("rcv_", "fwd_", "drop_", "err_"))] + ["keepalives"]
+        core_names = [name for name in own if name.startswith(("rcv_", "fwd_", "drop_", "err_"))] + [
+            "keepalives"
+        ]
         return {
             "server": "up",
             **self.uptime(),
@@ -102,6 +104,7 @@ class Live:
                 "failures": 0 if node.relay is None else node.relay.failures,
                 "relayed_calls": len(stack.calls.relayed),
             },
+            "mishaps": node.mishaps,
             "memory": {
                 "max_rss_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
                 "subscribers_cached": len(stack.directory),
@@ -122,9 +125,13 @@ class Live:
         at = wall_clock()
         return [binding_record(binding) for name in sorted(names) for binding in location.lookup(name, at=at)]
 
-    def subscriber_changed(self, user: str, domain: str) -> bool:
-        """Forget what is cached of a subscriber that was added, changed or removed."""
-        self._node.stack.directory.forget((user, domain))
+    async def subscriber_changed(self, user: str, domain: str) -> bool:
+        """Read a subscriber anew who was added, changed or removed; one who is gone is no longer reached."""
+        node = self._node
+        found = await trio.to_thread.run_sync(node.store.subscriber, user, domain)
+        node.stack.directory.learn((user, domain), found, now=trio.current_time())
+        if found is None:
+            node.stack.location.remove(f"{user}@{domain}")
         return True
 
     async def domain_reload(self) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import structlog
 import trio
+
 from trunkline.sip_parser import Message, RemoteProtocolError
 from trunkline.sip_transaction import Flow, Send
 
@@ -40,8 +41,10 @@ log = structlog.get_logger("node")
 
 EXPIRY_EVERY = 5.0
 "Seconds between two looks for expired bindings."
-HEARTBEAT = 10.0
+HEARTBEAT = 1.0
 "Seconds between two marks that tell, after a crash, until when the server was alive."
+MISHAPS_LOGGED = 100
+"Internal errors that are written out; later ones are only counted."
 DATABASE_PATIENCE = 5.0
 "Seconds after which a question to the database counts as unanswered."
 
@@ -62,6 +65,8 @@ class Node:
         self.started_at = datetime.now(UTC)
         self.commits = GroupCommit(store, settings.database.commit_interval_ms / 1000)
         self.relay: RelayClient | None = None
+        self.mishaps = 0
+        "Messages that our own mistakes left unhandled."
         self._udp: dict[tuple[str, int], UdpTransport] = {}
         self._tcp: dict[tuple[str, int], TcpTransport] = {}
         self._timer = trio.CancelScope()
@@ -69,8 +74,13 @@ class Node:
         self._loading = trio.CapacityLimiter(4)
         self._tasks: trio.Nursery | None = None
         self.assembly: Assembly = assemble(
-            settings, store, points, token=os.urandom, clock=wall_clock,
-            now=trio.current_time(), connection_open=self._connection_open,
+            settings,
+            store,
+            points,
+            token=os.urandom,
+            clock=wall_clock,
+            now=trio.current_time(),
+            connection_open=self._connection_open,
         )
         self.stack = self.assembly.stack
         self._carry_out: dict[type, Callable[[Any], None]] = {
@@ -119,10 +129,24 @@ class Node:
     # -- input
 
     def _datagram(self, data: bytes, flow: Flow) -> None:
-        self._perform(self.stack.datagram(data, flow, now=trio.current_time()))
+        try:
+            self._perform(self.stack.datagram(data, flow, now=trio.current_time()))
+        except Exception:
+            self._mishap(flow, data)
 
     def _message(self, message: Message, flow: Flow) -> None:
-        self._perform(self.stack.message(message, flow, now=trio.current_time()))
+        try:
+            self._perform(self.stack.message(message, flow, now=trio.current_time()))
+        except Exception:
+            self._mishap(flow, message.to_bytes())
+
+    def _mishap(self, flow: Flow | None, data: bytes) -> None:
+        """Log our own mistake about one message; all other calls go on."""
+        self.mishaps += 1
+        if self.mishaps <= MISHAPS_LOGGED:
+            log.exception(
+                "a message could not be handled: please report this", flow=str(flow), data=repr(data[:2000])
+            )
 
     def _garbage(self, error: RemoteProtocolError, flow: Flow) -> None:
         self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
@@ -158,7 +182,10 @@ class Node:
             self._timer_due = float("inf") if due is None else due
             with trio.CancelScope(deadline=self._timer_due) as self._timer:
                 await trio.sleep_forever()
-            self._perform(self.stack.handle_timeout(now=trio.current_time()))
+            try:
+                self._perform(self.stack.handle_timeout(now=trio.current_time()))
+            except Exception:
+                self._mishap(None, b"")
 
     async def _expire(self) -> None:
         while True:
@@ -217,12 +244,20 @@ class Node:
                     )
                     self.stack.directory.learn(name, subscriber, now=trio.current_time())
         except (StoreError, trio.TooSlowError) as error:
-            log.error("a subscriber could not be looked up", error=str(error) or "the database does not answer")
+            log.error(
+                "a subscriber could not be looked up", error=str(error) or "the database does not answer"
+            )
+            known = False
+        except Exception:
+            log.exception("a subscriber could not be looked up: please report this", names=repr(effect.names))
             known = False
         self._resume(effect, known)
 
     def _resume(self, effect: Any, answer: Any) -> None:
-        self._perform(self.stack.resume(effect, answer, now=trio.current_time()))
+        try:
+            self._perform(self.stack.resume(effect, answer, now=trio.current_time()))
+        except Exception:
+            self._mishap(None, b"")
         self._drained()
 
 

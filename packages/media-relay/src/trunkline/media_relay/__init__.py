@@ -2,7 +2,6 @@
 
 from ._errors import LocalProtocolError, MediaError, RemoteProtocolError
 from .control import (
-    TIMEOUT_NOTICE,
     Bencoded,
     NgController,
     NgMessage,
@@ -51,7 +50,6 @@ from .session import (
 )
 
 __all__ = [
-    "TIMEOUT_NOTICE",
     "Address",
     "Bencoded",
     "BranchDeleted",

@@ -301,7 +301,9 @@ def _parse(value: str, what: str, needed: tuple[str, ...]) -> dict[str, str]:
         if match[1] is not None:
             name = match[1].lower()
             if name in params:
-                raise RemoteProtocolError(f"{what}: {name} is given twice", section="RFC 7616 §3.4")
+                raise RemoteProtocolError(
+                    f"{what}: expected {name} once, got it twice", section="RFC 7616 §3.4"
+                )
             params[name] = unquote(match[2])
         position = match.end()
     for name in needed:

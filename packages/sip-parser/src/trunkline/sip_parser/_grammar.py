@@ -60,7 +60,7 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _NEEDS_PAIR = re.compile(r'["\\\x00-\x08\x0a-\x1f\x7f]')
-_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
+_FOLD = re.compile(r"(?<![ \t])[ \t]*+(?:\r\n[ \t]++)+")
 _LIST_MARK = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z|\\\Z)|<[^<>]*>|\([^()]*\)|,', re.DOTALL)
 
 # RFC 3261's grammar allowed this by mistake; both spellings are to be tolerated. Source: RFC 5118 §4.10
@@ -135,7 +135,7 @@ def parse_params(text: str, what: str) -> Params:
             known = name.lower()
         if known in params:
             raise RemoteProtocolError(
-                f"{what}: parameter {known!r} is given twice", section="RFC 3261 §7.3.1"
+                f"{what}: expected parameter {known!r} once, got it twice", section="RFC 3261 §7.3.1"
             )
         params[known] = value if equals else None
     return FrozenParams(params)
@@ -160,7 +160,9 @@ def _parse_spaced_params(text: str, what: str) -> Params:
             continue
         name = match[1].lower()
         if name in params:
-            raise RemoteProtocolError(f"{what}: parameter {name!r} is given twice", section="RFC 3261 §7.3.1")
+            raise RemoteProtocolError(
+                f"{what}: expected parameter {name!r} once, got it twice", section="RFC 3261 §7.3.1"
+            )
         params[name] = match[2]
         position = match.end()
     return FrozenParams(params)

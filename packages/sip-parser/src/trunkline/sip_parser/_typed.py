@@ -33,7 +33,10 @@ def _top_via(headers: Headers) -> Via:
 
 
 def _vias(headers: Headers) -> tuple[Via, ...]:
-    return tuple([Via.parse(value) for value in headers.values("via")])
+    vias = tuple([Via.parse(value) for value in headers.values("via")])
+    if vias:
+        headers._cache["via"] = vias[0]
+    return vias
 
 
 def _from(headers: Headers) -> NameAddr:
@@ -109,27 +112,6 @@ def _methods(headers: Headers) -> tuple[str, ...]:
 
 _SECONDS: Final = (1 << 32) - 1
 
-PARSERS: Final[dict[str, Callable[[Headers], Any]]] = {
-    "via": _top_via,
-    "*via": _vias,
-    "from": _from,
-    "to": _to,
-    "call-id": _call_id,
-    "cseq": _cseq,
-    "contact": _contacts,
-    "route": _addresses("route"),
-    "record-route": _addresses("record-route"),
-    "max-forwards": _number("max-forwards", 255, "RFC 3261 §20.22"),
-    "expires": _number("expires", _SECONDS, "RFC 3261 §20.19"),
-    "min-expires": _number("min-expires", _SECONDS, "RFC 3261 §20.23"),
-    "content-length": _number("content-length", _SECONDS, "RFC 3261 §20.14"),
-    "content-type": _content_type,
-    "require": _option_tags("require"),
-    "proxy-require": _option_tags("proxy-require"),
-    "supported": _option_tags("supported"),
-    "allow": _methods,
-}
-
 
 def content_length(headers: Headers) -> int | None:
     """Read Content-Length, which must be the only one, or one of several that agree.
@@ -150,3 +132,25 @@ def content_length(headers: Headers) -> int | None:
     length = read_number(value, "Content-Length", _SECONDS, "RFC 3261 §20.14")
     headers._cache["content-length"] = length
     return length
+
+
+PARSERS: Final[dict[str, Callable[[Headers], Any]]] = {
+    "via": _top_via,
+    "*via": _vias,
+    "from": _from,
+    "to": _to,
+    "call-id": _call_id,
+    "cseq": _cseq,
+    "contact": _contacts,
+    "route": _addresses("route"),
+    "record-route": _addresses("record-route"),
+    "max-forwards": _number("max-forwards", 255, "RFC 3261 §20.22"),
+    "expires": _number("expires", _SECONDS, "RFC 3261 §20.19"),
+    "min-expires": _number("min-expires", _SECONDS, "RFC 3261 §20.23"),
+    "content-length": content_length,
+    "content-type": _content_type,
+    "require": _option_tags("require"),
+    "proxy-require": _option_tags("proxy-require"),
+    "supported": _option_tags("supported"),
+    "allow": _methods,
+}

@@ -9,6 +9,7 @@ Source: RFC 3261 §19.1, RFC 3966
 from __future__ import annotations
 
 import re
+import string
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -43,7 +44,7 @@ _match_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):([^\s<>\"\x00-\x1f\x7f]+
 _match_tel = re.compile(r"(\+?[0-9A-Fa-f*#().\-]+)").fullmatch
 _TEL_SEPARATORS: Final = str.maketrans("", "", "-.()")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
-_RESERVED: Final = frozenset(";/?:@&=+$,")
+_UNRESERVED: Final = frozenset(string.ascii_letters + string.digits + "-_.!~*'()")
 _NEVER_ALONE: Final = ("user", "transport", "ttl", "method", "maddr")
 _COMMON_PARAMS: Final[dict[str, Params]] = {
     ";lr": FrozenParams(lr=None),
@@ -271,7 +272,9 @@ def _parse_uri_params(text: str) -> Params:
         if _is_paramname(name) is None:
             raise RemoteProtocolError(f"URI: expected a parameter name, got {shown(name)}", section=SECTION)
         if name in params:
-            raise RemoteProtocolError(f"URI: parameter {shown(name)} is given twice", section=SECTION)
+            raise RemoteProtocolError(
+                f"URI: expected parameter {shown(name)} once, got it twice", section=SECTION
+            )
         params[name] = value if equals else None
     return FrozenParams(params)
 
@@ -283,7 +286,7 @@ def _plain(text: str | None) -> str | None:
 
     def one(match: re.Match[str]) -> str:
         char = chr(int(match[1], 16))
-        return match[0].upper() if char in _RESERVED or not "!" <= char <= "~" else char
+        return char if char in _UNRESERVED else match[0].upper()
 
     return _ESCAPE.sub(one, text)
 

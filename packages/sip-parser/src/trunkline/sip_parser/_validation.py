@@ -40,15 +40,16 @@ def _check(message: Message) -> None:
     if version != "SIP/2.0" and version.upper() != "SIP/2.0":
         raise RemoteProtocolError(f"expected version SIP/2.0, got {shown(version)}", 505, "RFC 3261 §21.5.6")
     names = message.headers._names
-    for name in _SINGLE:
-        if names.count(name) > 1:
-            raise RemoteProtocolError(
-                f"expected one {WRITTEN_NAMES[name]} header, got {names.count(name)}",
-                section="RFC 3261 §7.3.1",
-            )
+    if len(set(names)) != len(names):
+        for name in _SINGLE:
+            if names.count(name) > 1:
+                raise RemoteProtocolError(
+                    f"expected one {WRITTEN_NAMES[name]} header, got {names.count(name)}",
+                    section="RFC 3261 §7.3.1",
+                )
     if not message.vias:
         raise RemoteProtocolError("expected a Via header, got none", section="RFC 3261 §8.1.1.7")
-    _ = message.top_via, message.from_, message.to, message.call_id, message.max_forwards
+    _ = message.from_, message.to, message.call_id, message.max_forwards
     cseq = message.cseq
     if "contact" in names:
         _ = message.contacts

@@ -108,8 +108,8 @@ class ClientAuthenticator:
     def _just_rejected(self, request: Request, session: _Session) -> bool:
         # A nonce used more than once may simply have expired, which not every server marks as stale.
         return any(
-            credentials.realm == session.challenge.realm and (credentials.nc or 1) == 1
-            for credentials, _ in _credentials(request, session.header)
+            found is not None and found.realm == session.challenge.realm and (found.nc or 1) == 1
+            for found, _ in _credentials(request, session.header)
         )
 
     def _answer(self, request: Request, session: _Session, token: Callable[[int], bytes]) -> None:
@@ -143,7 +143,7 @@ class ClientAuthenticator:
             nc=count,
         )
         present = _credentials(request, session.header)
-        kept = [text for other, text in present if other.realm != challenge.realm]
+        kept = [text for other, text in present if other is None or other.realm != challenge.realm]
         request.headers.remove(session.header)
         request.headers.extend(session.header, (*kept, str(credentials)))
 
@@ -159,11 +159,12 @@ def _next_attempt(request: Request, token: Callable[[int], bytes]) -> Request:
     return answer
 
 
-def _credentials(request: Request, header: str) -> list[tuple[DigestCredentials, str]]:
-    found = []
+def _credentials(request: Request, header: str) -> list[tuple[DigestCredentials | None, str]]:
+    """Give every value of a header, parsed where it is Digest."""
+    found: list[tuple[DigestCredentials | None, str]] = []
     for value in request.headers.get_all(header):
         try:
             found.append((DigestCredentials.parse(value), value))
         except RemoteProtocolError:
-            continue  # not ours, and not Digest
+            found.append((None, value))
     return found

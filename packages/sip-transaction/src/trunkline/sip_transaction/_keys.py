@@ -6,7 +6,9 @@ transactions that are looked up with them.
 
 from __future__ import annotations
 
-from trunkline.sip_parser import MAGIC_COOKIE, Headers, Request, Response, Via
+from trunkline.sip_parser import MAGIC_COOKIE, Headers, Request, Response
+
+from ._top_via import TopVia
 
 ClientKey = tuple[str, str]
 """Branch and method (CSeq's). Source: RFC 3261 §17.1.3"""
@@ -43,7 +45,7 @@ def client_key(response: Response) -> ClientKey:
     return response.top_via.branch or "", response.cseq.method
 
 
-def server_key(request: Request, via: Via, method: str) -> ServerKey:
+def server_key(request: Request, via: TopVia, method: str) -> ServerKey:
     """Make the key under which a request's server transaction is known.
 
     Args: `via` is the top Via as received; `method` the method to look for, which for an ACK or a CANCEL
@@ -51,20 +53,20 @@ def server_key(request: Request, via: Via, method: str) -> ServerKey:
     Raises: RemoteProtocolError when an old request has a From, To or CSeq that cannot be read.
     Source: RFC 3261 §17.2.3, §9.2
     """
-    branch = via.params.get("branch")
+    branch = via.branch
     if branch is not None and (branch.startswith(MAGIC_COOKIE) or _is_cookie(branch)):
         return branch, via.host, via.port, method
-    return old_server_key(request, via, method, request.to_tag)
+    return old_server_key(request, method, request.to_tag)
 
 
-def old_server_key(request: Request, via: Via, method: str, to_tag: str | None) -> ServerKey:
-    """Make the key for a request that came without the branch cookie.
+def old_server_key(request: Request, method: str, to_tag: str | None) -> ServerKey:
+    """Make the key for a request that came without the branch cookie, before its Via is marked.
 
     An ACK is found by method "ACK" and the To tag of the response it acknowledges.
     Source: RFC 3261 §17.2.3 (the rules of RFC 2543)
     """
     cseq = request.cseq.number
-    return str(via), method, request.uri, request.call_id, cseq, request.from_tag, to_tag
+    return str(request.top_via), method, request.uri, request.call_id, cseq, request.from_tag, to_tag
 
 
 def is_old(key: ServerKey) -> bool:

@@ -9,7 +9,6 @@ Source: RFC 3261 §17 and §18, RFC 6026, RFC 4320, RFC 3581
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from hashlib import blake2b
 from typing import Any, Final, cast
 
 from trunkline.sip_parser import (
@@ -39,9 +38,11 @@ from ._flow import Flow
 from ._keys import client_key, own_key, server_key
 from ._routing import mark_source
 from ._server import ServerTransaction, ServerTransactions
+from ._stateless import StatelessAnswers
 from ._statistics import Statistics
 from ._tables import ClientInput, ServerInput
 from ._timers import TimerQueue, TimerValues
+from ._top_via import TopVia, read_top_via
 
 _CLIENT_TIMER_NAMES: Final = {
     int(input_): input_.name.removeprefix("TIMER_").removesuffix("_EXPIRED") for input_ in ClientInput
@@ -57,9 +58,9 @@ class TransactionLayer:
     __slots__ = (
         "_clients",
         "_force_rport",
-        "_server",
+        "_own_headers",
         "_servers",
-        "_stateless_tag",
+        "_stateless",
         "_timers",
         "_token",
         "statistics",
@@ -88,14 +89,13 @@ class TransactionLayer:
         Headers((name, value) for name, value in (("Server", server), ("User-Agent", user_agent)) if value)
         self.statistics = Statistics()
         self._token = token
-        self._server = server
         self._force_rport = force_rport
         values = timers or TimerValues()
         self._timers: TimerQueue[ClientTransaction | ServerTransaction] = TimerQueue()
         self._clients = ClientTransactions(self._timers, values, self.statistics, user_agent)
         self._servers = ServerTransactions(self._timers, values, self.statistics, server)
-        # The ACK to a stateless answer is known by this beginning of its To tag.
-        self._stateless_tag = token(5).hex()
+        self._own_headers = () if server is None else (("Server", server),)
+        self._stateless = StatelessAnswers(token(5).hex(), self._own_headers, force_rport=force_rport)
 
     # What comes from the network.
 
@@ -133,9 +133,9 @@ class TransactionLayer:
 
     def _receive_request(self, request: Request, flow: Flow, now: float, effects: Effects) -> None:
         method = request.method
-        via = request.top_via
+        via = read_top_via(request)
         if method == "ACK":
-            self._receive_ack(request, flow, now, effects)
+            self._receive_ack(request, via, flow, now, effects)
             return
         servers = self._servers
         key = server_key(request, via, method)
@@ -152,17 +152,18 @@ class TransactionLayer:
             transaction = servers.start(key, request, flow, response_flow, now, effects)
             effects.append(RequestReceived(transaction, request, flow))
             return
-        response = make_response(request, 200, to_tag=self._tag_of(invite), headers=self._own_headers())
+        response = make_response(request, 200, to_tag=self._tag_of(invite), headers=self._own_headers)
         servers.answer_cancel(key, request, response, flow, response_flow, now, effects)
         servers.step(invite, ServerInput.CANCEL, CancelReceived(invite, request), now, effects)
 
-    def _receive_ack(self, request: Request, flow: Flow, now: float, effects: Effects) -> None:
-        via = request.top_via
+    def _receive_ack(
+        self, request: Request, via: TopVia, flow: Flow, now: float, effects: Effects
+    ) -> None:
         transaction = self._servers.find_for_ack(request, via)
         event = AckReceived(request, flow, transaction)
         if transaction is not None:
             self._servers.step(transaction, ServerInput.ACK, event, now, effects)
-        elif self._stateless_tag in (request.headers.get("to") or ""):
+        elif self._stateless.is_acknowledged_by(request):
             self._drop("ACK to a response sent without a transaction", flow, request, effects)
         else:
             mark_source(request, via, flow, force_rport=self._force_rport)
@@ -183,36 +184,10 @@ class TransactionLayer:
         self, error: RemoteProtocolError, message: Message | None, flow: Flow, effects: Effects
     ) -> None:
         if isinstance(message, Request) and message.method != "ACK":
-            try:
-                response, response_flow = self._stateless_answer(error, message, flow)
-            except RemoteProtocolError:
-                pass
-            else:
-                self.statistics.layer_replies += 1
-                effects.append(Send(response.to_bytes(), response_flow, None))
-                return
-        self._drop(str(error), flow, message, effects)
-
-    def _stateless_answer(
-        self, error: RemoteProtocolError, request: Request, flow: Flow
-    ) -> tuple[Response, Flow]:
-        """Answer the same to every copy of a request, keeping nothing. Source: RFC 3261 §8.2.7, §21.4.1"""
-        try:
-            response_flow = mark_source(request, request.top_via, flow, force_rport=self._force_rport)
-        except RemoteProtocolError:
-            response_flow = flow
-        headers = request.headers
-        copied = "\n".join(str(headers.get(name)) for name in ("via", "call-id", "cseq", "from"))
-        digest = blake2b(copied.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
-        reason = error.reason if error.reason.isprintable() and len(error.reason) <= 200 else None
-        response = make_response(
-            request,
-            error.status_hint,
-            reason,
-            to_tag=self._stateless_tag + digest,
-            headers=self._own_headers(),
-        )
-        return response, response_flow
+            effects.append(self._stateless.refuse(error, message, flow))
+            self.statistics.layer_replies += 1
+        else:
+            self._drop(str(error), flow, message, effects)
 
     def _drop(self, reason: str, flow: Flow, message: Message | None, effects: Effects) -> None:
         self.statistics.dropped += 1
@@ -225,9 +200,6 @@ class TransactionLayer:
             if tag is not None:
                 return tag
         return self._token(5).hex()
-
-    def _own_headers(self) -> list[tuple[str, str]]:
-        return [] if self._server is None else [("Server", self._server)]
 
     # What comes from the transaction user.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import attrs
 
-from trunkline.sip_parser import Request, Response, Via, make_response
+from trunkline.sip_parser import Request, Response, make_response
 
 from ._events import AckReceived, CancelReceived, Effects, Send, Terminated, TimedOut, TransportFailed
 from ._flow import Flow
@@ -29,6 +29,7 @@ from ._tables import (
     compile_rows,
 )
 from ._timers import Timer, TimerQueue, TimerValues
+from ._top_via import TopVia
 
 if TYPE_CHECKING:
     from ._client import ClientTransaction
@@ -175,11 +176,11 @@ class ServerTransactions:
         self._statistics.layer_replies += 1
         self.step(transaction, ServerInput.TU_2XX, response, now, effects)
 
-    def find_for_ack(self, request: Request, via: Via) -> ServerTransaction | None:
+    def find_for_ack(self, request: Request, via: TopVia) -> ServerTransaction | None:
         """Find the INVITE transaction that an ACK belongs to. Source: RFC 3261 §17.2.3"""
         key = server_key(request, via, "INVITE")
         if is_old(key):
-            return self._old_acks.get(old_server_key(request, via, "ACK", request.to_tag))
+            return self._old_acks.get(old_server_key(request, "ACK", request.to_tag))
         return self.by_key.get(key)
 
     def respond(

@@ -81,7 +81,7 @@ def _explain(error: Exception) -> int:
     if hasattr(error, "format_message"):
         return _explain_usage(error)
     if isinstance(error, typer.Abort):
-        print("trunkline: stopped", file=sys.stderr)  # noqa: T201
+        print("trunkline: stopped", file=sys.stderr)
         return 130
     for one in _leaves(error):
         if _is_for_people(one):
@@ -93,19 +93,19 @@ def _explain(error: Exception) -> int:
             text = " ".join(str(one).split())
             lines = [f"internal error: {type(one).__name__}: {text} (TRUNKLINE_DEBUG=1 shows where)"]
         for line in lines:
-            print(f"trunkline: {line}", file=sys.stderr)  # noqa: T201
+            print(f"trunkline: {line}", file=sys.stderr)
     return 1
 
 
 def _explain_usage(error: Any) -> int:
     """Say what is wrong with the command line; a group without a command shows its help."""
     if type(error).__name__ == "NoArgsIsHelpError":
-        print(error.ctx.get_help())  # noqa: T201
+        print(error.ctx.get_help())
         return 2
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "trunkline"
     message = error.format_message().rstrip(".")
-    print(f"trunkline: {message}; see {command} --help", file=sys.stderr)  # noqa: T201
+    print(f"trunkline: {message}; see {command} --help", file=sys.stderr)
     return int(getattr(error, "exit_code", 2))
 
 

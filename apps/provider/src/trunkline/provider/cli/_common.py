@@ -61,4 +61,4 @@ def tell_server(settings: Settings, method: str, *params: Any) -> None:
 
 def note(text: str) -> None:
     """Write a line on stderr that is not the command's result."""
-    print(f"trunkline: {text}", file=sys.stderr)  # noqa: T201
+    print(f"trunkline: {text}", file=sys.stderr)

@@ -17,12 +17,12 @@ Record = Mapping[str, Any]
 
 def show_json(value: Any) -> None:
     """Print a value as JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=True))  # noqa: T201
+    print(json.dumps(value, indent=2, ensure_ascii=True))
 
 
 def show_line(text: str) -> None:
     """Print one line."""
-    print(printable(text))  # noqa: T201
+    print(printable(text))
 
 
 def show_table(columns: Sequence[tuple[str, str]], rows: Sequence[Record], *, empty: str) -> None:
@@ -35,7 +35,7 @@ def show_table(columns: Sequence[tuple[str, str]], rows: Sequence[Record], *, em
     """
     if not rows:
         if sys.stdout.isatty():
-            print(empty)  # noqa: T201
+            print(empty)
         return
     cells = [[_cell(row.get(key)) for key, _ in columns] for row in rows]
     titles = [title for _, title in columns]
@@ -45,7 +45,7 @@ def show_table(columns: Sequence[tuple[str, str]], rows: Sequence[Record], *, em
     widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
     for line in (titles, *cells):
         padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-        print("  ".join(padded).rstrip())  # noqa: T201
+        print("  ".join(padded).rstrip())
 
 
 def _show_rich(titles: list[str], cells: list[list[str]]) -> None:

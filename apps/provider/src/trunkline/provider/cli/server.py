@@ -63,7 +63,6 @@ def relay(
     ports: Annotated[str, typer.Option(metavar="LOW-HIGH", help="UDP ports for audio.")] = "30000-40000",
     engine: Annotated[str, typer.Option(help="auto, python or kernel.")] = "auto",
     timeout: Annotated[float, typer.Option(min=1, help="Seconds without audio that end a call.")] = 60.0,
-    until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
 ) -> None:
     """Run the media relay on its own.
 
@@ -84,12 +83,11 @@ def relay(
             address=address,
             ports=low_and_high,
             timeout=timeout,
-            until_stdin_closes=until_stdin_closes,
         )
     )
 
 
-def version(as_json: JsonOption = False) -> None:
+def version(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show which versions are installed.
 
     Example: trunkline version --json

@@ -7,11 +7,12 @@ credentials; anybody may call a registered subscriber; nobody is relayed to fore
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import ClassVar
 
+from provider.directory import Name
 from trunkline.sip_parser import DigestCredentials, Uri
 from trunkline.sip_proxy import Target, Verdict, consume_credentials, find_credentials
 
-from ..directory import Name
 from ._decisions import Challenge, Decision, Drop, Forward, Refuse, Register, Reply
 from ._request import RequestContext
 
@@ -51,7 +52,8 @@ class DefaultPolicy:
         request = context.request
         if request.to_tag is not None and request.method != "REGISTER":
             return self._in_dialog(context)
-        if context.routed.preloaded:
+        if context.routed.preloaded and "route" in request.headers:
+            # a Route that names only us is a phone's outbound proxy; one that goes on is somebody's open relay
             return Refuse(403, "Preloaded Route Refused")
         decide = self._by_method.get(request.method)
         if decide is not None:
@@ -84,13 +86,19 @@ class DefaultPolicy:
     def _options(self, context: RequestContext) -> Decision:
         uri = context.request.parsed_uri
         if isinstance(uri, Uri) and not uri.user and context.domains.canonical(uri.host) is not None:
-            return Reply(200, headers=(("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path")))
+            return Reply(
+                200, headers=(("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path"))
+            )
         return self._call(context)
 
     def _call(self, context: RequestContext) -> Decision:
         request = context.request
         if request.method in ("ACK", "CANCEL"):
-            return Drop(f"{request.method} that belongs to nothing here") if request.method == "ACK" else Refuse(481)
+            return (
+                Drop(f"{request.method} that belongs to nothing here")
+                if request.method == "ACK"
+                else Refuse(481)
+            )
         caller = request.from_.uri
         uri = request.parsed_uri
         if not isinstance(uri, Uri):
@@ -153,7 +161,7 @@ class DefaultPolicy:
         domain = context.domains.canonical(uri.host)
         return (uri.address_of_record.partition("@")[0], domain) if domain is not None and uri.user else None
 
-    _by_method: dict[str, Callable[[DefaultPolicy, RequestContext], Decision]] = {
+    _by_method: ClassVar[dict[str, Callable[[DefaultPolicy, RequestContext], Decision]]] = {
         "REGISTER": _register,
         "OPTIONS": _options,
     }
@@ -167,4 +175,3 @@ def no_subscriber(algorithm: str) -> str | None:
 def username_of(credentials: DigestCredentials) -> str:
     """Return the user part of the digest username, which some phones write with their domain."""
     return credentials.username.partition("@")[0]
-

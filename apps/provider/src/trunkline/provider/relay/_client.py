@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 import trio
+
 from trunkline.media_relay import MediaError, ng_reply, ng_request
 
 Reply = dict[str, Any]
@@ -102,7 +103,7 @@ class RelayClient:
 
     async def _repeat(self) -> None:
         while True:
-            if not self._waiting:
+            while not self._waiting:
                 self._wake = trio.Event()
                 await self._wake.wait()
             await trio.sleep_until(min(waiting.due for waiting in self._waiting.values()))

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import trio
+
 from trunkline.media_relay import (
     Address,
     ClosePort,
@@ -155,7 +156,12 @@ class RelayNode:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((effect.address, effect.port))
         except OSError as error:
-            _log("warning", "a media port cannot be had; another is taken", port=effect.port, reason=error.strerror)
+            _log(
+                "warning",
+                "a media port cannot be had; another is taken",
+                port=effect.port,
+                reason=error.strerror,
+            )
             sock.close()
             return False
         self._sockets[effect.port] = sock
@@ -218,7 +224,9 @@ def run(
         return 1
     relay = Relay([Interface(address)], ports, token=os.urandom, timeout=timeout)
     node = RelayNode(relay, NgServer(relay), control)
-    sys.stdout.write(f"relaying media of ports {ports[0]} to {ports[1]}, controlled at {ng[0]}:{control.getsockname()[1]}\n")
+    sys.stdout.write(
+        f"relaying media of ports {ports[0]} to {ports[1]}, controlled at {ng[0]}:{control.getsockname()[1]}\n"
+    )
     sys.stdout.flush()
     trio.run(_until_told, node, until_stdin_closes)
     return 0

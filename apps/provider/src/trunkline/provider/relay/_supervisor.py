@@ -10,12 +10,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 import trio
 
-from ..config import MediaSection
 from ._client import RelayClient, Reply
+
+if TYPE_CHECKING:
+    from provider.config import MediaSection
 
 log = structlog.get_logger("relay")
 
@@ -98,5 +101,7 @@ class RelayProcess:
                 line += part
         word = line.decode("ascii", "replace").strip().rpartition(":")[2]
         if not word.isdigit():
-            raise RelayError(f"the media relay did not start; it said: {line.decode('utf-8', 'replace').strip()!r}")
+            raise RelayError(
+                f"the media relay did not start; it said: {line.decode('utf-8', 'replace').strip()!r}"
+            )
         return int(word)

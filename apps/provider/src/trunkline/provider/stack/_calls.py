@@ -14,12 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import structlog
+
+from provider.policy import Forward, RequestContext
 from trunkline import acct
 from trunkline.sip_parser import Message, Request, Response, make_response
-from trunkline.sip_proxy import Branch, Call, CallState, CallWatch, Fact, ResponseContext, Side, Target, make_bye
+from trunkline.sip_proxy import (
+    Branch,
+    Call,
+    CallState,
+    CallWatch,
+    Fact,
+    ResponseContext,
+    Side,
+    Target,
+    make_bye,
+)
 from trunkline.sip_transaction import Flow, ServerTransaction
 
-from ..policy import Forward, RequestContext
 from ._effects import AskRelay, Barrier, Write
 from ._records import call_listing, to_event
 
@@ -106,6 +117,14 @@ class Calls:
             "expired_dialogs": self.expired,
             "failed_dialogs": self.failed,
         }
+
+    def knows(self, message: Message) -> bool:
+        """Tell whether a message belongs to a call that is watched."""
+        return self.watch.get(message.call_id, message.from_tag or "") is not None
+
+    def any_journalled(self) -> Call | None:
+        """Return some call that was answered, or None."""
+        return next((call for call in self.watch.calls() if call.state is CallState.CONFIRMED), None)
 
     def listing(self) -> list[dict[str, Any]]:
         """List the calls as JSON types, oldest first."""
@@ -214,11 +233,17 @@ class Calls:
             fields = self._offer(response, response.from_tag, answered_by, leg.came_by.local[0])
             ask = AskRelay("answer", {**fields, "to-tag": response.to_tag or ""}, None)
         else:
-            ask = AskRelay("offer", self._offer(response, response.to_tag, answered_by, leg.came_by.local[0]), None)
+            ask = AskRelay(
+                "offer", self._offer(response, response.to_tag, answered_by, leg.came_by.local[0]), None
+            )
 
         def answered(reply: Mapping[str, Any], later: float) -> None:
             if not put_sdp(response, reply):
-                log.error("the media relay takes no answer", call_id=response.call_id, reason=reply.get("error-reason"))
+                log.error(
+                    "the media relay takes no answer",
+                    call_id=response.call_id,
+                    reason=reply.get("error-reason"),
+                )
             self._stack.send_upstream(context, response, later)
             waiting, leg.waiting = leg.waiting, None
             while waiting:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
-from trunkline.sip_transaction import Send
 
-from ..directory import Name
+from provider.directory import Name
+from trunkline.sip_transaction import Send
 
 Resume = Callable[[Any, float], None]
 "What goes on with the answer and the time."

@@ -11,6 +11,21 @@ from datetime import datetime
 from typing import Any
 
 import attrs
+
+from provider.directory import Directory
+from provider.policy import (
+    Challenge,
+    Decision,
+    DefaultPolicy,
+    Domains,
+    Drop,
+    Forward,
+    Redirect,
+    Refuse,
+    Register,
+    Reply,
+    RequestContext,
+)
 from trunkline.sip_parser import (
     Message,
     RemoteProtocolError,
@@ -41,26 +56,13 @@ from trunkline.sip_transaction import (
     TransactionLayer,
 )
 
-from ..directory import Directory
-from ..policy import (
-    Challenge,
-    Decision,
-    DefaultPolicy,
-    Domains,
-    Drop,
-    Forward,
-    Redirect,
-    Refuse,
-    Register,
-    Reply,
-    RequestContext,
-)
 from ._calls import Calls, Leg
 from ._effects import Ask, AskSubscribers, Barrier, Effect, Write
 from ._ways import Ways
 
 NAT_TESTS = 1 | 2 | 16 | 32
 "Contact private, Via host and port not the source's, Contact host not the source's: the classic choice."
+
 
 @attrs.define
 class Statistics:
@@ -215,9 +217,10 @@ class Stack:
         return self._take()
 
     def heartbeat(self) -> list[Effect]:
-        """Mark the live calls as seen alive, so that a crash knows when it happened."""
-        if self.calls:
-            self._out.append(Write("calls_alive", (self._clock(),)))
+        """Mark a live call as seen alive, so that after a crash its moment is known."""
+        call = self.calls.any_journalled()
+        if call is not None:
+            self._out.append(Write("call_alive", (*call.key, self._clock())))
         return self._take()
 
     def media_timed_out(self, call_id: str, *, now: float) -> list[Effect]:
@@ -337,8 +340,14 @@ class Stack:
         self._layer(effects, now)
 
     def _stray_response(self, effect: StrayResponse, now: float) -> None:
-        stateless = self.core.forward_response(effect.response)
-        flow = None if stateless is None else self.ways.response_way(stateless.via, effect.flow)
+        # RFC 6026 §7.3 has these dropped; but the caller of a call that outlived a restart of ours waits for
+        # them, and only for a call that is known can we not be used as a reflector
+        response = effect.response
+        stateless = flow = None
+        if self.calls.knows(response):
+            stateless = self.core.forward_response(response)
+        if stateless is not None:
+            flow = self.ways.response_way(stateless.via, effect.flow)
         if stateless is None or flow is None:
             self.statistics.drop_replies += 1
             return
@@ -377,7 +386,9 @@ class Stack:
     def _reply(self, transaction: ServerTransaction, _: RequestContext, decision: Reply, now: float) -> None:
         self.answer(transaction, decision.status, decision.reason, decision.headers, now)
 
-    def _refuse(self, transaction: ServerTransaction, context: RequestContext, decision: Reply, now: float) -> None:
+    def _refuse(
+        self, transaction: ServerTransaction, context: RequestContext, decision: Reply, now: float
+    ) -> None:
         self.statistics.refusals += 1
         if context.request.method == "REGISTER":
             self.statistics.rejected_regs += 1
@@ -385,8 +396,11 @@ class Stack:
             self.calls.refused(context, decision.status, decision.reason, now)
         self._reply(transaction, context, decision, now)
 
-    def _drop(self, transaction: ServerTransaction, context: RequestContext, decision: Drop, now: float) -> None:
+    def _drop(
+        self, transaction: ServerTransaction, context: RequestContext, decision: Drop, now: float
+    ) -> None:
         self.statistics.drop_requests += 1
+        self.layer.forget(transaction)
 
     def _challenge(
         self, transaction: ServerTransaction, context: RequestContext, decision: Challenge, now: float
@@ -395,7 +409,9 @@ class Stack:
         proxy = context.request.method != "REGISTER"
         name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
         challenges = self.authenticator.challenges(decision.realm, stale=decision.stale, at=context.at)
-        self.answer(transaction, 407 if proxy else 401, None, tuple((name, value) for value in challenges), now)
+        self.answer(
+            transaction, 407 if proxy else 401, None, tuple((name, value) for value in challenges), now
+        )
 
     def _redirect(
         self, transaction: ServerTransaction, _: RequestContext, decision: Redirect, now: float

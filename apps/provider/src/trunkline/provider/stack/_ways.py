@@ -74,7 +74,9 @@ class Ways:
         if flow is not None and (not flow.reliable or self._connection_open(flow)):
             return flow
         try:
-            uri = parse_uri(binding.path[0].strip("<>") if binding.path else binding.received or binding.contact)
+            uri = parse_uri(
+                binding.path[0].strip("<>") if binding.path else binding.received or binding.contact
+            )
         except RemoteProtocolError:
             return None
         return self.locate(uri)

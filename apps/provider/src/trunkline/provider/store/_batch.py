@@ -101,9 +101,9 @@ class Batch:
         """Take a call that has ended out of the journal."""
         self._calls[_rows.text(callid), _rows.text(from_tag)] = None
 
-    def calls_alive(self, at: datetime) -> None:
-        """Mark every journalled call as seen alive at a time, for whoever finds them after a crash."""
-        self._alive = [(_rows.instant(at),)]
+    def call_alive(self, callid: str, from_tag: str, at: datetime) -> None:
+        """Mark a journalled call as seen alive at a time; one of them tells for the server as a whole."""
+        self._alive = [(_rows.instant(at), _rows.text(callid), _rows.text(from_tag))]
 
     def execute(self, connection: Connection, prepared: Prepared) -> None:
         """Run the statements, each once for all its rows; the caller commits."""
@@ -131,7 +131,7 @@ class Batch:
     def _statements(self) -> Iterator[tuple[Statement, list[Row]]]:
         yield _statements.DELETE_BINDING, list(self._bindings)
         yield _statements.INSERT_BINDING, [row for row in self._bindings.values() if row is not None]
-        yield _statements.TOUCH_CALLS, self._alive
+        yield _statements.TOUCH_CALL, self._alive
         yield _statements.DELETE_CALL, list(self._calls)
         yield _statements.INSERT_CALL, [row for row in self._calls.values() if row is not None]
         yield _statements.INSERT_ACC, self._acc

@@ -56,6 +56,7 @@ CDRS = _table(
 LIVE_CALLS = _table("live_calls", "callid from_tag record updated")
 SUBSCRIBER = _table("subscriber", "username domain password email_address ha1 ha1b ha1_sha256 ha1_sha512t256")
 DOMAIN = _table("domain", "id domain")
+ADMINISTRATORS = _table("administrators", "id name password_hash")
 
 HOT_TABLES = (LOCATION, ACC, MISSED_CALLS, CDRS, LIVE_CALLS, SUBSCRIBER, DOMAIN)
 
@@ -90,8 +91,12 @@ def _delete(target: TableClause, *names: str) -> Statement:
 # A location row has no unique key in OpenSIPS's schema, so that refreshing it is removing and adding.
 DELETE_BINDING = _delete(LOCATION, "username", "domain", "contact")
 INSERT_BINDING = _insert(LOCATION)
-TOUCH_CALLS = Statement(
-    LIVE_CALLS.name, update(LIVE_CALLS).values(updated=bindparam("b_updated")), ("b_updated",)
+TOUCH_CALL = Statement(
+    LIVE_CALLS.name,
+    update(LIVE_CALLS)
+    .values(updated=bindparam("b_updated"))
+    .where(LIVE_CALLS.c.callid == bindparam("b_callid"), LIVE_CALLS.c.from_tag == bindparam("b_from_tag")),
+    ("b_updated", "b_callid", "b_from_tag"),
 )
 DELETE_CALL = _delete(LIVE_CALLS, "callid", "from_tag")
 INSERT_CALL = _insert(LIVE_CALLS)
@@ -104,7 +109,7 @@ INSERT_CDR = _insert(CDRS)
 HOT_STATEMENTS = (
     DELETE_BINDING,
     INSERT_BINDING,
-    TOUCH_CALLS,
+    TOUCH_CALL,
     DELETE_CALL,
     INSERT_CALL,
     INSERT_ACC,
@@ -121,6 +126,7 @@ SELECT_SUBSCRIBER = select(SUBSCRIBER).where(
     SUBSCRIBER.c.username == bindparam("b_username"), SUBSCRIBER.c.domain == bindparam("b_domain")
 )
 SELECT_SUBSCRIBERS = select(SUBSCRIBER).order_by(SUBSCRIBER.c.domain, SUBSCRIBER.c.username)
+SELECT_ADMINISTRATOR = select(ADMINISTRATORS.c.id).limit(1)
 SELECT_DOMAINS = select(DOMAIN.c.domain).order_by(DOMAIN.c.id)
 
 

@@ -174,6 +174,10 @@ class Store:
             lambda connection: [found for row in connection.execute(statement) if (found := _subscriber(row))]
         )
 
+    def has_administrator(self) -> bool:
+        """Tell whether anybody may run the service yet."""
+        return self._read(lambda connection: connection.scalar(_statements.SELECT_ADMINISTRATOR)) is not None
+
     def add_subscriber(self, username: str, domain: str, password: str, *, email: str = "") -> Subscriber:
         """Add a subscriber; the password is kept as hashes only.
 

@@ -46,6 +46,9 @@ def ensure_administrator(store: Store, *, token: Callable[[int], bytes]) -> tupl
     Raises:
         StoreError: when the database fails.
     """
+    # Nearly always there is one: that must not cost the import of the models at each start.
+    if store.has_administrator():
+        return None
     from sqlmodel import select
 
     from trunkline.provider.store.models import Administrator

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import attrs
 import ifaddr
 
-from ..config import ListenAddress
+from provider.config import ListenAddress
 
 
 class ListenError(Exception):

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 
 import trio
+
 from trunkline.sip_parser import KeepAlive, Message, RemoteProtocolError, StreamReader
 from trunkline.sip_transaction import Flow
 
@@ -249,4 +250,3 @@ async def _connect(sock: socket.socket, remote: tuple[str, int]) -> None:
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             raise OSError(code, os.strerror(code)) from None
-

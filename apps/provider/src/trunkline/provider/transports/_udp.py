@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 import trio
+
 from trunkline.sip_transaction import Flow
 
 from ._listen import ListenPoint

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
@@ -71,28 +72,30 @@ async def serve_web(
     host, port = listener.getsockname()[:2]
     task_status.started(ListenAddress("http", host, port))
     try:
-        app, serve, config = await trio.to_thread.run_sync(_prepare, health)
-    except BaseException:
+        run = await trio.to_thread.run_sync(_prepare, listener, health)
+        await run(shutdown_trigger=shutdown_trigger or trio.sleep_forever)
+    finally:
         listener.close()
-        raise
-    config.bind = [f"fd://{listener.detach()}"]
-    await serve(app, config, shutdown_trigger=shutdown_trigger or trio.sleep_forever)
 
 
 def _prepare(
-    health: Callable[[], dict[str, Any]],
-) -> tuple[ASGIFramework, Callable[..., Awaitable[None]], Any]:
-    from hypercorn.config import Config
+    listener: socket.socket, health: Callable[[], dict[str, Any]]
+) -> Callable[..., Awaitable[None]]:
+    from hypercorn.config import Config, Sockets
     from hypercorn.trio import serve
 
     from trunkline.provider.web._pages import make_app
 
-    config = Config()
+    class OurSocket(Config):
+        def create_sockets(self) -> Sockets:
+            return Sockets([], [listener], [])
+
+    config = OurSocket()
     config.errorlog = None
     config.accesslog = None
     config.include_server_header = False
     config.graceful_timeout = 1.0
-    return cast("ASGIFramework", make_app(health)), serve, config
+    return partial(serve, cast("ASGIFramework", make_app(health)), config)
 
 
 def _explain(listen: ListenAddress, error: OSError) -> str:

@@ -59,6 +59,7 @@ def _stream(stream: StreamReport, offset: float) -> dict[str, Any]:
     if stream.latched:
         flags.append("confirmed")
     fields: dict[str, Any] = {
+        "local address": stream.local_address,
         "local port": stream.local_port,
         "flags": flags,
         "stats": _counters(stream.packets, stream.bytes, stream.errors),

@@ -115,7 +115,7 @@ class NgServer:
             command = text(request.fields, "command")
             handler = self._commands.get(command)
             if handler is None:
-                return self._error(request, f"unrecognized command {command!r}")
+                return self._error(request, "Unrecognized command")
             return handler(request)
         except RemoteProtocolError as error:
             return self._error(request, error.reason)

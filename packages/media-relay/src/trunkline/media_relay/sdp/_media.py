@@ -25,7 +25,7 @@ DIRECTIONS = {direction.value: direction for direction in Direction}
 class MediaDescription:
     """A media section of an `Sdp`. The setters change the description's bytes at once."""
 
-    _sdp: "Sdp"
+    _sdp: "Sdp" = attrs.field(repr=False)
     _line: int
     kind: str
     """"audio", "video", "image", "application" …"""

@@ -34,7 +34,7 @@ from ._remote import RemoteDescription
 from ._report import RelayStatistics, SessionReport, report
 from ._rewrite_plan import rewritten
 from ._session import Session
-from ._sides import choose_sides
+from ._sides import choose_sides, with_warnings
 from ._switchboard import Switchboard
 
 DEFAULT_OPTIONS = MediaOptions()
@@ -161,6 +161,7 @@ class Relay:
             return self._refuse(call_id, str(error))
         if not from_tag or (offerer is not None and offerer is other):
             return self._refuse(call_id, f"expected the tags of two sides, got {from_tag!r} and {to_tag!r}")
+        options = with_warnings(self._interfaces, options)
         needed = [_without_ports(leg, description) for leg in (offerer, other)]
         if len(needed[0]) + len(needed[1]) > self.free_pairs:
             reason = f"{self.free_pairs} of {self._board.pool.total} port pairs are free, too few"
@@ -181,9 +182,7 @@ class Relay:
             for leg, indexes in zip((offerer, other), needed, strict=True)
             for index in indexes
         ]
-        opening = Opening.of(
-            session, other, sdp, description, options, mediums, new_legs, new_session
-        )
+        opening = Opening.of(session, other, sdp, description, options, mediums, new_legs, new_session)
         session.take_offer(offerer, other, from_tag, description, options, now + self._latch_window)
         if new_session:
             self._sessions[call_id] = session

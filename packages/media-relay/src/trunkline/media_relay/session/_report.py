@@ -33,6 +33,8 @@ class RelayStatistics:
 class StreamReport:
     """One of our ports."""
 
+    local_address: str
+    """The address it is bound to."""
     local_port: int
     is_rtcp: bool
     endpoint: Address | None
@@ -139,6 +141,7 @@ def _stream(stream: Stream, statistics: StreamStatistics | None) -> StreamReport
     endpoint = stream.endpoint
     heard = statistics if statistics is not None and statistics.ssrc >= 0 else None
     return StreamReport(
+        stream.medium.leg.interface.address,
         stream.port,
         stream.is_rtcp,
         endpoint.remote if endpoint is not None else None,

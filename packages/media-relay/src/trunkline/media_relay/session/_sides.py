@@ -41,6 +41,15 @@ def choose_sides(
     return mine, _new(interfaces, options.interfaces[1], family, media_address, "")
 
 
+def with_warnings(interfaces: Interfaces, options: MediaOptions) -> MediaOptions:
+    """Add a warning for each interface name that is not known; the default is used instead."""
+    unknown = [name for name in options.interfaces if name and not interfaces.knows(name)]
+    if not unknown:
+        return options
+    warnings = [f"there is no interface {name!r}, the default is used" for name in unknown]
+    return attrs.evolve(options, warnings=(*options.warnings, *warnings))
+
+
 def _new(interfaces: Interfaces, name: str, family: str, public: str, otherwise: str) -> Side:
     family = family or interfaces.default_family
     interface = interfaces.find(name, family)

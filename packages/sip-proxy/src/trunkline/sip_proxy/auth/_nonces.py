@@ -170,4 +170,5 @@ class Nonces:
     def _drop_oldest(self) -> None:
         second = heapq.heappop(self._seconds)
         self._count -= len(self._used.pop(second))
-        self._floor = max(self._floor, second)
+        # what is remembered lies above the floor, so that it only rises
+        self._floor = second

@@ -1,7 +1,7 @@
 """The proxy core: all that RFC 3261 §16 asks of a proxy, between the transaction layer and the policy.
 
 Here: what an application may ask for. Not here: how it is done (`_validation`, `_route_processing`,
-`_forwarding`, `_forking`, `_stateless`), nor any decision where a request should go.
+`_forwarding`, `_forking`, `_response_processing`, `_stateless`), nor any decision where a request should go.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ._forwarding import RECORD_ROUTED_METHODS, Forwarding
 from ._loop_detection import LoopMarks
 from ._own_addresses import OwnAddresses
 from ._response_context import ResponseContext
+from ._response_processing import ResponseProcessing
 from ._route_processing import Routed, RouteProcessing
 from ._stateless import Stateless
 from ._statistics import CoreStatistics
@@ -35,6 +36,7 @@ class ProxyCore:
         "_layer",
         "_marks",
         "_record_route",
+        "_responses",
         "_routes",
         "_stateless",
         "_validation",
@@ -63,8 +65,8 @@ class ProxyCore:
             token: gives that many random bytes.
             record_route: whether requests that make dialogs get a Record-Route where `forward` does not say.
             timer_c: seconds an INVITE may stay without any news; more than 180 by the RFC.
-            default_ring_timeout: seconds until an INVITE's branch is given up however it rings; None: only
-                timer C ends it.
+            default_ring_timeout: seconds until an INVITE's branch is given up however it rings, in place of
+                timer C; None: timer C alone.
             cancel_wait: seconds a branch told to stop may take to answer before it counts without an answer.
             loop_secret: keeps others from predicting how we recognise our own requests; the same after a
                 restart and on no other node.
@@ -92,7 +94,8 @@ class ProxyCore:
             ring_timeout=default_ring_timeout,
             cancel_wait=cancel_wait,
         )
-        self._handlers = self._forking.handlers()
+        self._responses = ResponseProcessing(layer, self._forking)
+        self._handlers = self._responses.handlers()
 
     # A request comes in.
 
@@ -174,11 +177,11 @@ class ProxyCore:
         context = self._forking.open(transaction, request or transaction.request)
         context.user = user
         received = transaction.request
+        method = transaction.method
+        begins = received.to_tag is None
         if record_route is None:
             record_route = (
-                self._record_route
-                and transaction.method in RECORD_ROUTED_METHODS
-                and (received.to_tag is None or transaction.method == "NOTIFY")
+                self._record_route and method in RECORD_ROUTED_METHODS and (begins or method == "NOTIFY")
             )
         context.record_route = record_route
         context.record_route_params = record_route_params
@@ -186,7 +189,8 @@ class ProxyCore:
         if received.max_forwards == 0:
             effects.append(self._forking.verdict(context, None, 483))
         else:
-            context.loop_mark = self._marks.mark(received)
+            if begins:
+                context.loop_mark = self._marks.mark(received)
             self._forking.search(context, targets, now, effects)
         return effects
 
@@ -345,8 +349,8 @@ class ProxyCore:
 
         The layer's own timers are not among these.
         """
-        return self._forking.next_timeout()
+        return self._forking.deadlines.next()
 
     def handle_timeout(self, *, now: float) -> list[Effect]:
         """Let timer C and the ring timeouts fire whose time has come; calling early returns []."""
-        return self._forking.handle_timeout(now)
+        return self._responses.handle_timeout(now)

@@ -1,7 +1,7 @@
 """Deadlines: what is to happen to a branch at a moment, unless it is stopped before.
 
 One deque per duration: as time only goes forward each is sorted by itself, so that starting is an append
-and stopping is forgetting the owner. Not here: what a deadline means (`_forking`).
+and stopping is forgetting the owner. Not here: what a deadline means (`_response_processing`).
 """
 
 from __future__ import annotations

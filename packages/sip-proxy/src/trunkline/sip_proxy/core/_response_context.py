@@ -57,7 +57,7 @@ class Branch:
     counts_as: int = 0
     """What a 487 in answer to our CANCEL stands for: 408 after a timeout; 0: itself."""
     deadline: Deadline[Branch] | None = None
-    """Timer C or the ring timeout, whichever is to come first; then the wait for an answer to the CANCEL."""
+    """Its ring timeout, or timer C when it has none; then the wait for an answer to the CANCEL."""
 
     def __repr__(self) -> str:
         return f"<Branch {self.target.uri} {self.state.value} {self.status or ''}>"

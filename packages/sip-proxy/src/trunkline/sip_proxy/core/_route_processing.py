@@ -36,7 +36,7 @@ class Routed:
         self.loose = loose
         """Whether a Route led it here: it follows a path we once recorded, or pretends to."""
         self.record_route_params = record_route_params
-        """The URI of our Route that was taken out, with the parameters once given to it; None when not loose."""
+        """The URI of our Route that was taken out, with its parameters; None when there was none."""
         self.outgoing_route = outgoing_route
         """The URI of the second one where a double Record-Route names the way out. Source: RFC 5658."""
 

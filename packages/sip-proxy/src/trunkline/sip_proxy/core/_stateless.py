@@ -32,13 +32,13 @@ class Stateless:
     def ack(self, request: Request, target: Target) -> Request | None:
         """Write the ACK that goes to a target; None when its hops are used up or it cannot be forwarded.
 
-        The branch is made of the received one, so that an ACK that comes twice goes on twice the same.
+        The branch is made of the Via received, so that an ACK that comes twice goes on twice the same.
         """
         try:
             if request.max_forwards == 0:
                 return None
             digest = self._digest.copy()
-            digest.update((request.top_via.branch or str(request.top_via)).encode("utf-8", "surrogateescape"))
+            digest.update((request.headers.top_value("via") or "").encode("utf-8", "surrogateescape"))
             return self._forwarding.write(request, target, MAGIC_COOKIE + digest.hexdigest())
         except RemoteProtocolError:
             return None

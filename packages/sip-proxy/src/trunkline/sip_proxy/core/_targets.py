@@ -25,7 +25,9 @@ class Target:
     q: float = 1.0
     """0.0 to 1.0: equal ones are tried at once, lower ones after all higher ones have failed."""
     ring_timeout: float | None = None
-    """Seconds until the branch is given up and counts as 408; None: the core's default. More than 0."""
+    """Seconds, more than 0, until the branch is given up and counts as 408; it stands in for timer C.
+
+    None: the core's default for an INVITE; another request then waits until its transaction gives up."""
     user: Any = None
     """Whatever the application wants to find again at `Branch.target`."""
 

@@ -39,11 +39,14 @@ class Validation:
     def check(self, request: Request) -> Rejection | None:
         """Give the reason to refuse a request, or None. See `ProxyCore.validate`."""
         try:
-            check_message(request)
+            if request.to_tag is None:
+                check_message(request)
+                if self._marks.may_have_passed(request) and self._has_looped(request):
+                    return Rejection(482, reason_phrase(482))
+            else:
+                _check_in_dialog(request)
             if request.max_forwards == 0 and not self._is_for_this_server(request):
                 return Rejection(483, reason_phrase(483))
-            if self._marks.may_have_passed(request) and self._has_looped(request):
-                return Rejection(482, reason_phrase(482))
         except RemoteProtocolError as error:
             return _unreadable(error)
         if "proxy-require" in request.headers and request.method not in _ANSWERED_ANYWAY:
@@ -66,6 +69,17 @@ class Validation:
         if not unknown:
             return None
         return Rejection(420, reason_phrase(420), (("Unsupported", ", ".join(unknown)),))
+
+
+def _check_in_dialog(request: Request) -> None:
+    """Read only what forwarding and the watch rely on.
+
+    The route of a dialog is settled, so that nobody asks what its requests say beyond that; what is wrong
+    with it is for the other end to find. Source: RFC 3261 §16.3 step 1
+    """
+    _ = request.from_, request.parsed_uri
+    if request.version != "SIP/2.0" or request.cseq.method != request.method:
+        check_message(request)
 
 
 def _unreadable(error: RemoteProtocolError) -> Rejection:

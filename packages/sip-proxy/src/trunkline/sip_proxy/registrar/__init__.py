@@ -3,7 +3,9 @@
 from ._bindings import NATED, Binding, BindingChanged
 from ._contacts import METHOD_BITS
 from ._location import Location
-from ._registrar import PathMode, Registrar, RegistrarStatistics, Registration
+from ._path import PathMode
+from ._registrar import Registrar, RegistrarStatistics
+from ._registration import Registration
 
 __all__ = [
     "METHOD_BITS",

@@ -6,7 +6,6 @@ which the caller has settled (steps 1 to 5), nor storing, which the caller does 
 
 from collections.abc import Callable
 from datetime import datetime
-from enum import Enum
 from sys import intern
 from typing import Final
 
@@ -14,10 +13,8 @@ import attrs
 
 from trunkline.sip_parser import (
     LocalProtocolError,
-    NameAddr,
     RemoteProtocolError,
     Request,
-    Response,
     make_response,
 )
 from trunkline.sip_transaction import Flow
@@ -26,26 +23,16 @@ from ._bindings import NATED, Binding, BindingChanged, socket_name
 from ._contacts import ContactRequest, check_storable, delta_seconds, methods_of, read_contacts
 from ._location import Location
 from ._outbound import outbound_applies
+from ._path import PathMode, read_path
+from ._registration import Registration
 from ._reply import contact_lines, date_text
 from ._update import Refused, Slot, changes_of, enforce_limit, find_slot, is_repeated, remove_all
 
-__all__ = ["PathMode", "Registrar", "RegistrarStatistics", "Registration"]
+__all__ = ["Registrar", "RegistrarStatistics"]
 
 _MAX_CALL_ID: Final = 255
-_MAX_PATH: Final = 255
 _MAX_USER_AGENT: Final = 255
 _HOUR: Final = 3600
-
-
-class PathMode(Enum):
-    """What to do with Path in a REGISTER. Source: RFC 3327 §5.3."""
-
-    OFF = "off"
-    """Ignore it."""
-    LAZY = "lazy"
-    """Store it always; echo it when the phone supports it."""
-    STRICT = "strict"
-    """Refuse with 420 when the phone does not support it."""
 
 
 @attrs.define(slots=True, eq=False)
@@ -54,40 +41,6 @@ class RegistrarStatistics:
 
     accepted: int = 0
     rejected: int = 0
-
-
-@attrs.define(slots=True, eq=False)
-class Registration:
-    """Tell what became of a REGISTER; the changes are already in force."""
-
-    response: Response
-    """To be sent: to a confirmed 200 belongs that `changes` are stored first."""
-    changes: list[BindingChanged]
-    """What to store, in order; empty for a query and for a refusal."""
-    _location: Location
-
-    @property
-    def status(self) -> int:
-        """Give the status of the response."""
-        return self.response.status
-
-    def undo(self) -> None:
-        """Take the changes back, because they could not be stored.
-
-        A binding that a later REGISTER has changed again stays as it is; so undo the newest first when
-        several are to be undone. What had expired is not brought back.
-        """
-        for change in reversed(self.changes):
-            binding = change.binding
-            held = self._location.get(binding.aor)
-            if change.kind == "removed":
-                if all(other.contact != binding.contact for other in held):
-                    self._location.replace(binding.aor, (*held, binding))
-            elif change.kind != "expired" and binding in held:
-                put_back = () if change.previous is None else (change.previous,)
-                at = held.index(binding)
-                self._location.replace(binding.aor, (*held[:at], *put_back, *held[at + 1 :]))
-        self.changes = []
 
 
 class Registrar:
@@ -224,7 +177,7 @@ class Registrar:
             if binding.expires and binding.expires <= now:
                 alive = tuple([binding for binding in held if not binding.expired(now)])
                 break
-        path = self._path_of(request)
+        path = read_path(request, self._path)
         bound_by_flow = False
         changes: list[BindingChanged] = []
         if "contact" in headers:
@@ -281,13 +234,11 @@ class Registrar:
                 slot = Slot(None, None)
                 slots.append(slot)
                 added = True
-            previous = slot.previous
-            # of two values for one contact in this request the later one holds
-            if previous is not None and not slot.touched:
-                slot.touched = True
-                if is_repeated(previous, call_id, cseq, removing=not expires):
-                    continue
             slot.touched = True
+            previous = slot.previous
+            if previous is not None and is_repeated(previous, call_id, cseq, removing=not expires):
+                continue
+            # of two values for one contact the later one holds
             if not expires:
                 slot.current = None
                 continue
@@ -328,17 +279,6 @@ class Registrar:
         if unknown:
             named = ", ".join([extension for extension in unknown if extension.isprintable()])
             raise Refused(420, None, ("Unsupported", named))
-
-    def _path_of(self, request: Request) -> tuple[str, ...]:
-        if self._path is PathMode.OFF or "path" not in request.headers:
-            return ()
-        if self._path is PathMode.STRICT and "path" not in request.supported:
-            raise Refused(420, None, ("Unsupported", "path"))
-        path = tuple(request.headers.values("path"))
-        check_storable(",".join(path), _MAX_PATH, "Path")
-        for value in path:
-            NameAddr.parse(value, "Path")
-        return path
 
 
 def _cflags(previous: Binding | None, nated: bool) -> int:

@@ -1,0 +1,225 @@
+"""What requests and responses have in common: headers, body, writing, and the typed view of the headers.
+
+Typed attributes are parsed when first asked for; each may raise RemoteProtocolError naming the header, unless
+`check_message` has passed before. How a header is read is `_typed`; the two kinds of message are `_messages`.
+
+Source: RFC 3261 §7
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from ._address import NameAddr
+from ._errors import LocalProtocolError, RemoteProtocolError
+from ._headers import Headers
+from ._typed import PARSERS
+from ._via import CSeq, Via
+
+if TYPE_CHECKING:
+    from ._messages import Message
+
+
+class MessageBase:
+    """What requests and responses have in common."""
+
+    __slots__ = ("_body", "_changed", "_start", "headers")
+
+    headers: Headers
+    _start: str | None
+    _body: bytes
+    _changed: bool
+
+    is_request: bool = False
+
+    @property
+    def body(self) -> bytes:
+        """The payload, opaque; setting it lets Content-Length follow when the message is written."""
+        return self._body
+
+    @body.setter
+    def body(self, body: bytes) -> None:
+        self._body = body
+        self._changed = True
+
+    def start_line(self) -> str:
+        """Give the first line, as it came or as it would be written."""
+        raise NotImplementedError
+
+    def to_bytes(self) -> bytes:
+        """Write the message.
+
+        An untouched message gives the bytes it was parsed from. Otherwise Content-Length is made to agree
+        with the body; every other line that was not changed stays as it was.
+
+        Raises:
+            LocalProtocolError: a text that was set has characters UTF-8 cannot carry.
+
+        Source: RFC 3261 §7, §20.14
+        """
+        headers = self.headers
+        lines = headers._lines
+        body = self._body
+        if (self._changed or headers._changed) and headers._cache.get("content-length") != len(body):
+            lines = _with_length(headers, len(body))
+        text = "\r\n".join([self._start or self.start_line(), *lines, "", ""])
+        try:
+            head = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
+        return head + body if body else head
+
+    def _typed(self, key: str) -> Any:
+        """Parse a header for the first time and remember the result."""
+        try:
+            value = PARSERS[key](self.headers)
+        except RemoteProtocolError as error:
+            if error.message is None:
+                error.message = cast("Message", self)
+            raise
+        self.headers._cache[key] = value
+        return value
+
+    @property
+    def top_via(self) -> Via:
+        """The topmost Via. Source: RFC 3261 §20.42"""
+        cached: Via | None = self.headers._cache.get("via")
+        return self._typed("via") if cached is None else cached
+
+    @property
+    def vias(self) -> list[Via]:
+        """Every Via, topmost first."""
+        cached: tuple[Via, ...] | None = self.headers._cache.get("*via")
+        return list(self._typed("*via") if cached is None else cached)
+
+    @property
+    def from_(self) -> NameAddr:
+        """The From header. Source: RFC 3261 §20.20"""
+        cached: NameAddr | None = self.headers._cache.get("from")
+        return self._typed("from") if cached is None else cached
+
+    @property
+    def to(self) -> NameAddr:
+        """The To header. Source: RFC 3261 §20.39"""
+        cached: NameAddr | None = self.headers._cache.get("to")
+        return self._typed("to") if cached is None else cached
+
+    @property
+    def from_tag(self) -> str | None:
+        """The tag of From, None when there is none (RFC 2543 peers)."""
+        return self.from_.tag
+
+    @property
+    def to_tag(self) -> str | None:
+        """The tag of To, None outside of a dialog."""
+        return self.to.tag
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID. Source: RFC 3261 §20.8"""
+        cached: str | None = self.headers._cache.get("call-id")
+        return self._typed("call-id") if cached is None else cached
+
+    @property
+    def cseq(self) -> CSeq:
+        """The CSeq. Source: RFC 3261 §20.16"""
+        cached: CSeq | None = self.headers._cache.get("cseq")
+        return self._typed("cseq") if cached is None else cached
+
+    @property
+    def contacts(self) -> list[NameAddr]:
+        """Every Contact in order; empty for `*`. Source: RFC 3261 §20.10"""
+        cached: tuple[NameAddr, ...] | None = self.headers._cache.get("contact")
+        return list(self._typed("contact") if cached is None else cached)
+
+    @property
+    def contact_star(self) -> bool:
+        """Whether Contact is `*`, which asks to remove every binding. Source: RFC 3261 §10.2.2"""
+        return not self.contacts and self.headers.get("contact") == "*"
+
+    @property
+    def routes(self) -> list[NameAddr]:
+        """Every Route, topmost first. Source: RFC 3261 §20.34"""
+        cached: tuple[NameAddr, ...] | None = self.headers._cache.get("route")
+        return list(self._typed("route") if cached is None else cached)
+
+    @property
+    def record_routes(self) -> list[NameAddr]:
+        """Every Record-Route, topmost first. Source: RFC 3261 §20.30"""
+        cached: tuple[NameAddr, ...] | None = self.headers._cache.get("record-route")
+        return list(self._typed("record-route") if cached is None else cached)
+
+    @property
+    def max_forwards(self) -> int | None:
+        """Hops left, 0 to 255; None when absent. Source: RFC 3261 §20.22"""
+        value: int | None = self._optional("max-forwards")
+        return value
+
+    @property
+    def expires(self) -> int | None:
+        """The Expires header in seconds, below 2**32; None when absent. Source: RFC 3261 §20.19"""
+        value: int | None = self._optional("expires")
+        return value
+
+    @property
+    def min_expires(self) -> int | None:
+        """The Min-Expires header in seconds, below 2**32; None when absent. Source: RFC 3261 §20.23"""
+        value: int | None = self._optional("min-expires")
+        return value
+
+    @property
+    def content_length(self) -> int | None:
+        """The Content-Length header as it stands; None when absent. Source: RFC 3261 §20.14"""
+        value: int | None = self._optional("content-length")
+        return value
+
+    @property
+    def content_type(self) -> str | None:
+        """`type/subtype` in lower case without parameters; None when absent. Source: RFC 3261 §20.15"""
+        value: str | None = self._optional("content-type")
+        return value
+
+    @property
+    def require(self) -> list[str]:
+        """Option tags the peer requires, lower case. Source: RFC 3261 §20.32"""
+        return self._tags("require")
+
+    @property
+    def proxy_require(self) -> list[str]:
+        """Option tags the peer requires of proxies, lower case. Source: RFC 3261 §20.29"""
+        return self._tags("proxy-require")
+
+    @property
+    def supported(self) -> list[str]:
+        """Option tags the peer supports, lower case. Source: RFC 3261 §20.37"""
+        return self._tags("supported")
+
+    @property
+    def allow(self) -> list[str]:
+        """Methods the peer allows, as spelled. Source: RFC 3261 §20.5"""
+        return self._tags("allow")
+
+    def _optional(self, key: str) -> Any:
+        headers = self.headers
+        if key not in headers._names:
+            return None
+        cached = headers._cache.get(key)
+        return self._typed(key) if cached is None else cached
+
+    def _tags(self, key: str) -> list[str]:
+        cached: tuple[str, ...] | None = self.headers._cache.get(key)
+        return list(self._typed(key) if cached is None else cached)
+
+
+def _with_length(headers: Headers, length: int) -> list[str]:
+    """Give the lines with one Content-Length that is right, without changing the headers."""
+    names, lines = headers._names, headers._lines
+    values = headers.get_all("content-length")
+    if values and all(value == str(length) for value in values):
+        return lines
+    if len(values) == 1:
+        index = names.index("content-length")
+        name = lines[index].partition(":")[0]
+        return [*lines[:index], f"{name}: {length}", *lines[index + 1 :]]
+    kept = [line for line, name in zip(lines, names, strict=True) if name != "content-length"]
+    return [*kept, f"Content-Length: {length}"]

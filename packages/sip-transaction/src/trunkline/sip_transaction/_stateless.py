@@ -1,0 +1,66 @@
+"""Stateless answers: what is said to a request that cannot have a transaction, as it could not be read.
+
+Not here: which requests those are (`_layer`), and what is answered in a transaction (`_server`).
+
+Source: RFC 3261 §8.2.7, §21.4.1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from trunkline.sip_parser import RemoteProtocolError, Request, make_response
+
+from ._events import Send
+from ._flow import Flow
+from ._routing import mark_source
+from ._top_via import read_top_via
+
+# Longer reasons, or such with line breaks in them, are kept out of status lines.
+_MAX_REASON = 200
+
+
+class StatelessAnswers:
+    """Answer the same to every copy of a request, and know the ACK to such an answer, keeping nothing."""
+
+    __slots__ = ("_force_rport", "_headers", "_tag")
+
+    def __init__(self, tag: str, headers: Sequence[tuple[str, str]], *, force_rport: bool) -> None:
+        """Begin.
+
+        Args: every To tag made here starts with `tag`, which nobody else can guess; `headers` are added to
+        every answer.
+        """
+        self._tag = tag
+        self._headers = headers
+        self._force_rport = force_rport
+
+    def refuse(self, error: RemoteProtocolError, request: Request, flow: Flow) -> Send:
+        """Answer a request other than ACK with what is wrong with it.
+
+        Source: RFC 3261 §8.2.6, §18.2.2
+        """
+        try:
+            response_flow = mark_source(request, read_top_via(request), flow, force_rport=self._force_rport)
+        except RemoteProtocolError:
+            response_flow = flow
+        reason = error.reason
+        response = make_response(
+            request,
+            error.status_hint,
+            reason if reason.isprintable() and len(reason) <= _MAX_REASON else None,
+            to_tag=self._tag + _digest(request),
+            headers=self._headers,
+        )
+        return Send(response.to_bytes(), response_flow, None)
+
+    def is_acknowledged_by(self, ack: Request) -> bool:
+        """Tell whether an ACK belongs to an answer made here."""
+        return self._tag in (ack.headers.get("to") or "")
+
+
+def _digest(request: Request) -> str:
+    headers = request.headers
+    copied = "\n".join(str(headers.get(name)) for name in ("via", "call-id", "cseq", "from"))
+    return blake2b(copied.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
