@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
-from provider.directory import Name
+from trunkline.provider.directory import Name
 from trunkline.sip_parser import DigestCredentials, Uri
 from trunkline.sip_proxy import Target, Verdict, consume_credentials, find_credentials
 

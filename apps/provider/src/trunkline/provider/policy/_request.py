@@ -8,7 +8,7 @@ from typing import Protocol
 
 import attrs
 
-from provider.directory import Directory, Name
+from trunkline.provider.directory import Directory, Name
 from trunkline.sip_parser import OtherUri, Request, TelUri, Uri
 from trunkline.sip_proxy import Authenticator, Location, Routed, Target
 from trunkline.sip_transaction import Flow

@@ -18,7 +18,7 @@ import trio
 from ._client import RelayClient, Reply
 
 if TYPE_CHECKING:
-    from provider.config import MediaSection
+    from trunkline.provider.config import MediaSection
 
 log = structlog.get_logger("relay")
 

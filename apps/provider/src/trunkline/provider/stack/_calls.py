@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import structlog
 
-from provider.policy import Forward, RequestContext
 from trunkline import acct
+from trunkline.provider.policy import Forward, RequestContext
 from trunkline.sip_parser import Message, Request, Response, make_response
 from trunkline.sip_proxy import (
     Branch,

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from provider.directory import Name
+from trunkline.provider.directory import Name
 from trunkline.sip_transaction import Send
 
 Resume = Callable[[Any, float], None]

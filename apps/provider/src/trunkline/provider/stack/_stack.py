@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 
-from provider.directory import Directory
-from provider.policy import (
+from trunkline.provider.directory import Directory
+from trunkline.provider.policy import (
     Challenge,
     Decision,
     DefaultPolicy,

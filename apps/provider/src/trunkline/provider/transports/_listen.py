@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import attrs
 import ifaddr
 
-from provider.config import ListenAddress
+from trunkline.provider.config import ListenAddress
 
 
 class ListenError(Exception):
