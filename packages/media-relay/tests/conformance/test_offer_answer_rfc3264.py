@@ -52,6 +52,20 @@ def test_ice_is_taken_out(app, sdp):
     assert b"BUNDLE" not in offered.to_bytes()
 
 
+@pytest.mark.xfail(reason="RFC 8866 §5.14: port counts of layered streams are refused", strict=True)
+def test_layered_streams_pass(app, sdp):
+    """RFC 8866 §5.14: m=video 49170/2 stands for two pairs of ports."""
+    offer = sdp(*ALICE, media="video {port}/2 RTP/AVP 31")
+    assert app.offer(offer).medias[0].port_count == 2
+
+
+@pytest.mark.xfail(reason="RFC 8445: the relay is no ICE agent", strict=True)
+def test_ice_offer_gets_candidates_of_the_relay(app, sdp):
+    """RFC 8839 §4.2.4: an ICE-lite relay names itself as the only candidate."""
+    ice = ["a=ice-ufrag:8hhY", "a=ice-pwd:asd88fgpdd777uzjYhagZg"]
+    assert app.offer(sdp(*ALICE, *ice)).medias[0].has_attribute("candidate")
+
+
 def test_codecs_and_keys_pass(app, sdp):
     lines = ["a=rtpmap:0 PCMU/8000", "a=fmtp:101 0-15", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc"]
     offered = app.offer(sdp(*ALICE, *lines, media="audio {port} RTP/SAVP 0 101")).to_bytes()

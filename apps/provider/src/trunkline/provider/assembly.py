@@ -102,6 +102,7 @@ def assemble(
         clock=clock,
         token=token,
         options=StackOptions(user_agent=settings.server.user_agent),
+        secret=secret,
     )
     calls.bind(stack)
     calls.recover(store.load_calls(), store.last_alive() or at, now)

@@ -62,7 +62,7 @@ class DefaultPolicy:
 
     def _in_dialog(self, context: RequestContext) -> Decision:
         request, routed = context.request, context.routed
-        if not routed.loose or routed.next_hop is None:
+        if not context.on_our_path or routed.next_hop is None:
             if request.method == "ACK":
                 return Drop("ACK that belongs to nothing here")
             return Refuse(481)

@@ -74,6 +74,8 @@ class RequestContext:
     locate: Locate
     binding_targets: Callable[[str], list[Target]]
     "Targets of an address of record's live bindings, best first."
+    on_our_path: bool
+    "It is within a dialog whose path we once recorded ourselves on."
     nated: bool
     "The sender sits behind a NAT."
     at: datetime

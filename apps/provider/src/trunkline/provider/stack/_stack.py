@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from hashlib import blake2s
 from typing import Any
 
 import attrs
@@ -41,6 +42,7 @@ from trunkline.sip_proxy import (
     ProxyCore,
     Registrar,
     ResponseReady,
+    Routed,
     nat_tests,
     received_uri,
 )
@@ -62,6 +64,10 @@ from ._ways import Ways
 
 NAT_TESTS = 1 | 2 | 16 | 32
 "Contact private, Via host and port not the source's, Contact host not the source's: the classic choice."
+
+
+PATH_MARK = "did"
+"The parameter of our Record-Route that proves it ours; the classic proxies keep their dialog's id there."
 
 
 @attrs.define
@@ -114,6 +120,7 @@ class Stack:
         clock: Callable[[], datetime],
         token: Callable[[int], bytes],
         options: StackOptions,
+        secret: bytes,
     ) -> None:
         self.layer = layer
         self.core = core
@@ -130,6 +137,7 @@ class Stack:
         "False while the database refuses writes: registrations are then refused at once."
         self._clock = clock
         self._token = token
+        self._secret = secret[:32]
         self._options = options
         self._server = (("Server", options.user_agent),) if options.user_agent else ()
         self._out: list[Effect] = []
@@ -285,6 +293,7 @@ class Stack:
             authenticator=self.authenticator,
             locate=self.ways.locate,
             binding_targets=self.ways.binding_targets,
+            on_our_path=routed.loose and request.to_tag is not None and self._is_on_our_path(request, routed),
             nated=bool(nat_tests(request, effect.flow) & NAT_TESTS),
             at=self._clock(),
         )
@@ -303,6 +312,17 @@ class Stack:
 
         self._out.append(AskSubscribers(missing, loaded))
 
+    def _is_on_our_path(self, request: Request, routed: Routed) -> bool:
+        """Tell whether a Route of ours was written by us for this very dialog, and not by somebody who wants
+        a relay: it carries our mark, or the call is one that was taken up after a restart."""
+        uri = routed.record_route_params
+        mark = None if uri is None else uri.params.get(PATH_MARK)
+        return mark == self._path_mark(request.call_id) or self.calls.watch.find(request) is not None
+
+    def _path_mark(self, call_id: str) -> str:
+        data = call_id.encode("utf-8", "surrogateescape")
+        return blake2s(data, key=self._secret, digest_size=6).hexdigest()
+
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
         if nat_tests(effect.response, effect.flow) & NAT_TESTS:
             self.ways.mend_contact(effect.response, effect.flow)
@@ -315,7 +335,7 @@ class Stack:
             return
         routed = self.core.route(request)
         flow = None
-        if routed.loose and routed.next_hop is not None:
+        if routed.loose and routed.next_hop is not None and self._is_on_our_path(request, routed):
             flow = self.ways.locate(routed.next_hop, effect.flow)
         if flow is None:
             self.statistics.drop_requests += 1
@@ -438,6 +458,7 @@ class Stack:
                 now=now,
                 request=request,
                 record_route=False if decision.in_dialog else None,
+                record_route_params=f";{PATH_MARK}={self._path_mark(request.call_id)}",
                 user=leg,
             ),
             now,

@@ -184,6 +184,9 @@ class TcpTransport:
                 return "not SIP"
             finally:
                 self._drained()
+            if reader.lost is not None:
+                self._garbage(reader.lost, flow)
+                return "not SIP"
 
 
 class _Connection:

@@ -159,3 +159,12 @@ def follow_rtp(medium: Medium, tag: str) -> None:
     rtcp.hint = (source[0], port)
     if rtcp.learned is not None and rtcp.learned[0] != source[0]:
         rtcp.forget()
+
+
+def without_ports(leg: Leg | None, description: RemoteDescription) -> list[int]:
+    """Tell which media sections need ports on a side and have none."""
+    return [
+        index
+        for index, media in enumerate(description.medias)
+        if media.active and media.relayed and (leg is None or leg.medium(index) is None)
+    ]

@@ -25,7 +25,7 @@ from ._effects import (
     SessionTimedOut,
 )
 from ._interfaces import Interface, Interfaces, literal
-from ._leg import Leg
+from ._leg import Leg, without_ports
 from ._opening import MAX_FAILURES, Opening
 from ._options import MediaOptions
 from ._ports import PortPool
@@ -162,7 +162,7 @@ class Relay:
         if not from_tag or (offerer is not None and offerer is other):
             return self._refuse(call_id, f"expected the tags of two sides, got {from_tag!r} and {to_tag!r}")
         options = with_warnings(self._interfaces, options)
-        needed = [_without_ports(leg, description) for leg in (offerer, other)]
+        needed = [without_ports(leg, description) for leg in (offerer, other)]
         if len(needed[0]) + len(needed[1]) > self.free_pairs:
             reason = f"{self.free_pairs} of {self._board.pool.total} port pairs are free, too few"
             return self._refuse(call_id, reason, overloaded=True)
@@ -387,13 +387,3 @@ class Relay:
     ) -> list[Effect]:
         self.statistics.refused += 1
         return [Refused(call_id, reason, overloaded, unknown)]
-
-
-def _without_ports(leg: Leg | None, description: RemoteDescription) -> list[int]:
-    """Tell which media sections need ports on a side and have none."""
-    return [
-        index
-        for index, media in enumerate(description.medias)
-        if media.active and media.relayed and (leg is None or leg.medium(index) is None)
-    ]
-

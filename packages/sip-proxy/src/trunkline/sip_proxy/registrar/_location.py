@@ -116,6 +116,13 @@ class Location:
         """Set all bindings of an address of record at once; an empty tuple forgets it."""
         entries = self._entries
         held = entries.get(aor)
+        if len(bindings) == 1 and held is not None and not isinstance(held, tuple):
+            # the everyday refresh of the only binding: nothing to file, nothing to count
+            [binding] = bindings
+            if binding.expires > held.due - 1 and held.due:
+                binding.due = held.due
+                entries[aor] = binding
+                return
         filed = 0
         if held is not None:
             first = held[0] if isinstance(held, tuple) else held

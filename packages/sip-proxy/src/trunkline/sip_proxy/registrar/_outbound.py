@@ -5,7 +5,7 @@ Here: the conditions of RFC 5626. Not here: flow tokens and keep-alives, which a
 Source: RFC 5626 §6.
 """
 
-from trunkline.sip_parser import NameAddr, RemoteProtocolError, Request, Uri
+from trunkline.sip_parser import NameAddr, Request, Uri
 
 from ._contacts import ContactRequest
 from ._update import Refused
@@ -39,8 +39,5 @@ def outbound_applies(request: Request, wanted: list[ContactRequest], path: tuple
 
 
 def _keeps_flows(first_hop: str) -> bool:
-    try:
-        uri = NameAddr.parse(first_hop).uri
-    except RemoteProtocolError:
-        return False
+    uri = NameAddr.parse(first_hop).uri
     return isinstance(uri, Uri) and "ob" in uri.params

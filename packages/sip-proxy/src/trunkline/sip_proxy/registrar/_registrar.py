@@ -167,8 +167,7 @@ class Registrar:
     def _work_in(
         self, request: Request, aor: str, flow: Flow, at: datetime, received: str | None, nated: bool
     ) -> tuple[list[BindingChanged], list[tuple[str, str]]]:
-        headers = request.headers
-        if "require" in headers:
+        if "require" in request.headers:
             self._check_required(request)
         now = at.timestamp()
         held = self._location.get(aor)
@@ -180,7 +179,7 @@ class Registrar:
         path = read_path(request, self._path)
         bound_by_flow = False
         changes: list[BindingChanged] = []
-        if "contact" in headers:
+        if request.contacts or request.contact_star:
             slots, bound_by_flow = self._slots(request, aor, flow, now, alive, path, received, nated)
             changes = changes_of(slots)
             if alive is not held:
@@ -213,7 +212,7 @@ class Registrar:
         cseq = request.cseq.number
         expires_text = headers.get("expires")
         asked = None if expires_text is None else delta_seconds(expires_text)
-        if request.contact_star:
+        if not request.contacts:
             if asked != 0:
                 raise Refused(400, "Contact * Needs Expires 0")
             return remove_all(alive, call_id, cseq), False

@@ -16,10 +16,10 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def contact_lines(bindings: Iterable[Binding], now_epoch: float, permanent: int) -> list[tuple[str, str]]:
-    """Write every binding that has not ended.
+    """Write the bindings of an address of record.
 
     Args:
-        bindings: of the address of record.
+        bindings: those that have not ended.
         now_epoch: unix seconds.
         permanent: what to say is left of a binding that never ends, in seconds.
 
@@ -32,13 +32,11 @@ def contact_lines(bindings: Iterable[Binding], now_epoch: float, permanent: int)
     for binding in bindings:
         expires = binding.expires
         if expires:
-            if expires <= now_epoch:
-                continue
             left = int(expires - now_epoch) or 1
         else:
             left = permanent
         text = f"<{binding.contact}>;expires={left}"
-        if binding.q != 1.0:
+        if 0 <= binding.q < 1:
             text += f";q={binding.q:.3g}"
         if binding.received is not None:
             text += f';received="{binding.received}"'
