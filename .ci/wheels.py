@@ -29,7 +29,7 @@ def pins() -> list[str]:
 
 def main() -> None:
     """Do all of it, package by package."""
-    members = sorted(ROOT.glob("packages/*")) + [ROOT / "apps" / "provider"]
+    members = [*sorted(ROOT.glob("packages/*")), ROOT / "apps" / "provider"]
     with tempfile.TemporaryDirectory(prefix="wheels-") as folder:
         temporary = Path(folder)
         wheels = temporary / "wheels"
@@ -48,7 +48,8 @@ def main() -> None:
             )  # fmt: skip
             print(f"-- {name} alone, from its wheel", flush=True)
             options = ["--import-mode=importlib", "-q", "-p", "no:cacheprovider", "-c", "/dev/null"]
-            run(python, "-m", "pytest", *options, "-o", "trio_mode=true", "--rootdir", member, "tests", cwd=member)
+            options += ["-o", "trio_mode=true", "--rootdir", str(member)]
+            run(python, "-m", "pytest", *options, "tests", cwd=member)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,11 @@ class Trunkline:
             )
         database.close()
 
+    def restart(self) -> None:
+        """Stop it and start it again on the same database."""
+        self.server.stop()
+        self.server.start()
+
     @property
     def pid(self) -> int:
         assert self.server.process is not None

@@ -1,4 +1,4 @@
-"""Changelogs: monorepo.toml drives towncrier for every member, and each member's fragments are well-formed."""
+"""Changelogs: monorepo.toml drives towncrier for every member, and its fragments are well-formed."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The documents tell the truth: examples run and print what they say, links lead somewhere, keys are all there."""
+"""The documents tell the truth: examples print what they say, links lead somewhere, keys are all there."""
 
 import os
 import re

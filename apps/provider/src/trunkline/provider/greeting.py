@@ -31,7 +31,7 @@ def greeting(node: Node, administrator: tuple[str, str] | None) -> list[str]:
         lines.append(f"administrator {name} was made, password {password} (it is shown only now)")
     lines += [
         f"add a user:       {command} user add alice@{domain} --password SECRET",
-        f"register a phone: user alice, password SECRET, domain {domain}, proxy {address}:{port} (UDP or TCP)",
+        f"register a phone: user alice, password SECRET, domain {domain}, proxy {address}:{port}, UDP or TCP",
         f"call:             sip:bob@{domain}; then look: {command} calls, {command} cdr list",
     ]
     if web is not None:

@@ -53,7 +53,7 @@ class DefaultPolicy:
         if request.to_tag is not None and request.method != "REGISTER":
             return self._in_dialog(context)
         if context.routed.preloaded and "route" in request.headers:
-            # a Route that names only us is a phone's outbound proxy; one that goes on is somebody's open relay
+            # a Route that names only us is a phone's outbound proxy; one that goes on is for an open relay
             return Refuse(403, "Preloaded Route Refused")
         decide = self._by_method.get(request.method)
         if decide is not None:

@@ -225,7 +225,7 @@ def run(
     relay = Relay([Interface(address)], ports, token=os.urandom, timeout=timeout)
     node = RelayNode(relay, NgServer(relay), control)
     sys.stdout.write(
-        f"relaying media of ports {ports[0]} to {ports[1]}, controlled at {ng[0]}:{control.getsockname()[1]}\n"
+        f"relaying media on {ports[0]} to {ports[1]}, controlled at {ng[0]}:{control.getsockname()[1]}\n"
     )
     sys.stdout.flush()
     trio.run(_until_told, node, until_stdin_closes)

@@ -20,7 +20,7 @@ Resume = Callable[[Any, float], None]
 
 @attrs.define(eq=False)
 class AskSubscribers:
-    """Load these subscribers. Answer: True, with the directory taught; False when the database cannot tell."""
+    """Load these subscribers. Answer: True, with the directory taught; False when that failed."""
 
     names: list[Name]
     resume: Resume

@@ -129,5 +129,5 @@ def _explain(item: ListenAddress, error: OSError) -> str:
             f"Write one that it has, or 0.0.0.0 for all, in [server] listen."
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"cannot listen on {where}: not permitted. Ports below 1024 need a privilege; choose a higher one."
+        return f"cannot listen on {where}: not permitted. Ports below 1024 need a privilege."
     return f"cannot listen on {where}: {error.strerror or error}."
