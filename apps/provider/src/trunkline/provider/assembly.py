@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from datetime import datetime
+from hashlib import sha256
 
 import attrs
 
@@ -48,7 +49,8 @@ def assemble(
     domains = Domains(dict.fromkeys([*settings.server.domains, *store.load_domains()]), own_hosts)
     location = Location()
     location.load(store.load_bindings(at))
-    secret = settings.auth.secret.encode() or token(32)
+    # stretched to one length: what an operator types may be short
+    secret = sha256(settings.auth.secret.encode()).digest() if settings.auth.secret else token(32)
     layer = TransactionLayer(token=token)
     ports = {port for _, port in own}
 
