@@ -200,6 +200,13 @@ class Search:
         self._answers[question] = answer
         return [] if self._open else self._go_on(now)
 
+    def give_up(self, reason: str) -> list[Effect]:
+        """End the search without waiting for its answers; it may be begun again."""
+        if self.result is not None:
+            return []
+        self._open.clear()
+        return self._fail(reason, temporary=True)
+
     def _ask(self, stage: Stage, questions: Iterable[LookupNeeded], now: float) -> list[Effect]:
         self._stage = stage
         self._answers = {}

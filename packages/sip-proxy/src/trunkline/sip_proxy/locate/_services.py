@@ -80,7 +80,9 @@ def usable_naptrs(
 def by_priority_and_weight(records: Iterable[object], token: Callable[[int], bytes]) -> list[Srv]:
     """Put SRV records into the order in which they are to be tried this time.
 
-    Within a priority each stands first as often as its weight says, the rest follow likewise.
+    Within a priority each stands first as often as its weight says, the rest follow likewise. Servers of
+    weight 0 beside others get the very small chance that the RFC wants for them; where there are none, the
+    drawing leaves out its 0, which would only favour the lightest.
 
     Source: RFC 2782 ("Usage rules")
     """
@@ -100,7 +102,8 @@ def by_priority_and_weight(records: Iterable[object], token: Callable[[int], byt
 
 def _pick(group: list[Srv], token: Callable[[int], bytes]) -> int:
     total = sum(record.weight for record in group)
-    drawn = int.from_bytes(token(8), "big") % (total + 1)
+    least = 1 if group[0].weight else 0
+    drawn = least + int.from_bytes(token(8), "big") % (total + 1 - least)
     for place, record in enumerate(group):
         drawn -= record.weight
         if drawn <= 0:
