@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from peers.baresip import Phone
 from peers.kamailio import Kamailio
+from peers.nsd import Nsd
 from peers.process import find_program
 from peers.sipp import Sipp
 from peers.sipsak import sipsak as run_sipsak
@@ -168,6 +169,19 @@ def sipp(folders: Callable[[str], Path], closing: ExitStack) -> Callable[..., Si
         return run
 
     return start
+
+
+@pytest.fixture
+def new_nsd(folders: Callable[[str], Path], closing: ExitStack) -> Callable[[Mapping[str, str]], Nsd]:
+    """Start a name server: `new_nsd({"far.test": "@ A 127.0.0.1"})`."""
+    need("nsd")
+
+    def make(zones: Mapping[str, str]) -> Nsd:
+        nsd = Nsd(folders("nsd"), zones)
+        closing.callback(nsd.close)
+        return nsd
+
+    return make
 
 
 @pytest.fixture

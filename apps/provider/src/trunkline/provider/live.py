@@ -94,6 +94,13 @@ class Live:
             },
             "auth": {"challenges": own["challenges"], "refusals": own["refusals"]},
             "dialog": stack.calls.counts(),
+            "dns": {
+                **attrs.asdict(stack.locating.locator.statistics),
+                "cached": len(stack.locating.locator.cache),
+                "failovers": core.failovers,
+                "blacklisted": len(stack.locating.blacklist.listing(now=trio.current_time())),
+                "filtered": stack.locating.filtered,
+            },
             "store": {
                 "commits": node.commits.commits,
                 "failures": node.commits.failures,

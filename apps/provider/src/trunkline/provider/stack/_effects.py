@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from trunkline.provider.directory import Name
+from trunkline.sip_proxy import LookupNeeded
 from trunkline.sip_transaction import Send
 
 Resume = Callable[[Any, float], None]
@@ -38,6 +39,14 @@ class AskRelay:
 
 
 @attrs.define(eq=False)
+class AskDns:
+    """Look a name up. Answer: an `Answer`, in bounded time whatever the name servers do."""
+
+    question: LookupNeeded
+    resume: Resume
+
+
+@attrs.define(eq=False)
 class Barrier:
     """Answer when everything written so far is on disk: True, or False when the database refused."""
 
@@ -53,5 +62,5 @@ class Write:
     arguments: tuple[Any, ...]
 
 
-Ask = AskSubscribers | AskRelay | Barrier
+Ask = AskSubscribers | AskRelay | AskDns | Barrier
 Effect = Send | Ask | Write

@@ -38,11 +38,13 @@ from trunkline.sip_parser import (
 from trunkline.sip_proxy import (
     Authenticator,
     BindingChanged,
+    Branch,
     Location,
     ProxyCore,
     Registrar,
     ResponseReady,
     Routed,
+    Target,
     nat_tests,
     received_uri,
 )
@@ -60,6 +62,7 @@ from trunkline.sip_transaction import (
 
 from ._calls import Calls, Leg
 from ._effects import Ask, AskSubscribers, Barrier, Effect, Write
+from ._locating import Locating
 from ._ways import Ways
 
 NAT_TESTS = 1 | 2 | 16 | 32
@@ -116,6 +119,7 @@ class Stack:
         domains: Domains,
         directory: Directory,
         ways: Ways,
+        locating: Locating,
         calls: Calls,
         clock: Callable[[], datetime],
         token: Callable[[int], bytes],
@@ -131,6 +135,8 @@ class Stack:
         self.domains = domains
         self.directory = directory
         self.ways = ways
+        self.locating = locating
+        locating.emit = self.emit
         self.calls = calls
         self.statistics = Statistics()
         self.storing = True
@@ -196,6 +202,11 @@ class Stack:
         """Take the news that a message could not be sent."""
         if key is not None:
             self._layer(self.layer.transport_failed(key, reason, now=now), now)
+        return self._take()
+
+    def unreachable(self, data: bytes, reason: str, *, now: float) -> list[Effect]:
+        """Take the network's word that a datagram did not arrive; `data` is what it quotes of it (ICMP)."""
+        self._layer(self.layer.unreachable(data, reason, now=now), now)
         return self._take()
 
     def flow_lost(self, flow: Flow, reason: str, *, now: float) -> list[Effect]:
@@ -294,7 +305,9 @@ class Stack:
             locate=self.ways.locate,
             binding_targets=self.ways.binding_targets,
             on_our_path=routed.loose and request.to_tag is not None and self._is_on_our_path(request, routed),
-            nated=bool(nat_tests(request, effect.flow) & NAT_TESTS),
+            # what another proxy sends on has a Contact that is not its own, and needs no mending
+            nated=bool(nat_tests(request, effect.flow) & NAT_TESTS)
+            and len(request.headers.values("via")) == 1,
             at=self._clock(),
         )
         missing = self.directory.missing(self.policy.wants(context), now=now)
@@ -324,7 +337,8 @@ class Stack:
         return blake2s(data, key=self._secret, digest_size=6).hexdigest()
 
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
-        if nat_tests(effect.response, effect.flow) & NAT_TESTS:
+        branch = effect.transaction.user
+        if nat_tests(effect.response, effect.flow) & NAT_TESTS and is_last_hop(branch):
             self.ways.mend_contact(effect.response, effect.flow)
         self._core(self.core.receive(effect, now=now), now)
 
@@ -334,13 +348,22 @@ class Stack:
             self.statistics.drop_requests += 1
             return
         routed = self.core.route(request)
-        flow = None
-        if routed.loose and routed.next_hop is not None and self._is_on_our_path(request, routed):
-            flow = self.ways.locate(routed.next_hop, effect.flow)
-        if flow is None:
+        next_hop = routed.next_hop if routed.loose else None
+        if next_hop is None or not self._is_on_our_path(request, routed):
             self.statistics.drop_requests += 1
             return
-        self.calls.acknowledge(request, effect.flow, flow, now)
+
+        def found(flow: Flow | None, later: float) -> None:
+            if flow is None:
+                self.statistics.drop_requests += 1
+            else:
+                self.calls.acknowledge(request, effect.flow, flow, later)
+
+        flow = self.ways.locate(next_hop, effect.flow)
+        if flow is None:
+            self.locating.way(next_hop, found, now)
+        else:
+            found(flow, now)
 
     def forward_ack(self, request: Request, target: Any) -> None:
         """Send an ACK of a 2xx on; it belongs to no transaction (RFC 3261 §16.6)."""
@@ -363,15 +386,22 @@ class Stack:
         # RFC 6026 §7.3 has these dropped; but the caller of a call that outlived a restart of ours waits for
         # them, and only for a call that is known can we not be used as a reflector
         response = effect.response
-        stateless = flow = None
-        if self.calls.knows(response):
-            stateless = self.core.forward_response(response)
-        if stateless is not None:
-            flow = self.ways.response_way(stateless.via, effect.flow)
-        if stateless is None or flow is None:
+        stateless = self.core.forward_response(response) if self.calls.knows(response) else None
+        if stateless is None:
             self.statistics.drop_replies += 1
             return
-        self._out.append(Send(stateless.data, flow, None))
+
+        def found(flow: Flow | None, _: float) -> None:
+            if flow is None:
+                self.statistics.drop_replies += 1
+            else:
+                self._out.append(Send(stateless.data, flow, None))
+
+        flow = self.ways.response_way(stateless.via, effect.flow)
+        if flow is None:
+            self.locating.response_way(stateless.via, found, now)
+        else:
+            found(flow, now)
 
     def _dropped(self, effect: Dropped, now: float) -> None:
         self.statistics.drop_requests += 1
@@ -448,13 +478,19 @@ class Stack:
         self.calls.forward(transaction, context, decision, now)
 
     def send_on(
-        self, transaction: ServerTransaction, request: Request, decision: Forward, leg: Leg, now: float
+        self,
+        transaction: ServerTransaction,
+        request: Request,
+        decision: Forward,
+        targets: list[Target],
+        leg: Leg,
+        now: float,
     ) -> None:
-        """Forward a request whose media, if any, are settled."""
+        """Forward a request whose targets are located and whose media, if any, are settled."""
         self._core(
             self.core.forward(
                 transaction,
-                decision.targets,
+                targets,
                 now=now,
                 request=request,
                 record_route=False if decision.in_dialog else None,
@@ -507,6 +543,13 @@ class Stack:
             self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
 
         self._out.append(Barrier(written))
+
+
+def is_last_hop(branch: object) -> bool:
+    """Tell whether a branch leads to a phone itself: not to another domain, nor to where a Route leads on."""
+    if not isinstance(branch, Branch) or branch.request is None:
+        return True
+    return branch.target.failover is None and "route" not in branch.request.headers
 
 
 def _undoing(change: BindingChanged) -> Write:
