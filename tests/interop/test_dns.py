@@ -107,6 +107,14 @@ def options(wire, domain, sender="sip:alice@example.test", seconds=8.0, method="
     return reply.status
 
 
+def register_bob(wire, contact, *headers):
+    """Register bob at a contact; the server asks for no credentials."""
+    bob = "sip:bob@example.test"
+    headers = (*headers, f"Contact: <{contact}>", "Expires: 60")
+    reply = wire.ask(wire.request("REGISTER", "sip:example.test", sender=bob, to=bob, headers=headers))
+    assert reply.status == 200
+
+
 OPEN = {"challenge": False}
 
 
@@ -158,17 +166,9 @@ def test_requests_within_a_call_follow_a_contact_that_is_a_name(located, call, s
 def test_phone_that_registered_a_name_is_found(located, wire, far):
     server = located({"far.test": "phone A 127.0.0.1"}, auth=OPEN)
     phone = far()
-    headers = (
-        "Via: SIP/2.0/UDP phone.far.test;branch=z9hG4bKphone",  # another proxy brought it here
-        f"Contact: <sip:bob@phone.far.test:{phone.port}>",
-        "Expires: 60",
-    )
-    registering = wire(server)
-    bob = "sip:bob@example.test"
-    assert registering.ask(
-        registering.request("REGISTER", "sip:example.test", sender=bob, to=bob, headers=headers)
-    ).status == 200  # fmt: skip
-    assert options(registering, "example.test") == 200
+    headers = ("Via: SIP/2.0/UDP phone.far.test;branch=z9hG4bKphone",)  # another proxy brought it here
+    register_bob(wire(server), f"sip:bob@phone.far.test:{phone.port}", *headers)
+    assert options(wire(server), "example.test") == 200
     assert phone.requests
 
 
@@ -360,6 +360,28 @@ def test_strangers_reach_local_users_without_credentials(located, wire, far):
     assert options(with_bob, "example.test", sender="sip:carol@far.test") == 480
     assert options(with_bob, f"sip:{HOST}:{server.port}") == 200
     assert not phone.requests
+
+
+def test_contact_of_what_another_proxy_sent_on_is_left_alone(located, wire, far):
+    phone = far()
+    server = located({"far.test": "@ A 127.0.0.1"}, auth=OPEN)
+    register_bob(wire(server), f"sip:bob@{HOST}:{phone.port}")
+    proxy = wire(server)
+    contact = "Contact: <sip:carol@10.1.2.3:5060>"
+    for vias, kept in ((("Via: SIP/2.0/UDP 10.1.2.3;branch=z9hG4bKc",), True), ((), False)):
+        request = proxy.request(
+            "OPTIONS", "sip:bob@example.test", sender="sip:carol@far.test", headers=(*vias, contact)
+        )
+        assert proxy.ask(request).status == 200
+        assert (contact.encode() in phone.requests[-1]) == kept
+
+
+def test_phone_that_is_gone_is_unavailable_at_once(located, wire, call):
+    server = located({"far.test": "@ A 127.0.0.1"}, auth=OPEN)
+    register_bob(wire(server), f"sip:bob@{HOST}:{free_port()}")
+    begin = time.monotonic()
+    assert options(wire(server), "example.test") == 480
+    assert time.monotonic() - begin < 1
 
 
 def test_domain_that_leads_back_to_this_server_makes_no_loop(located, wire):

@@ -30,6 +30,7 @@ MAX_LOOKUPS = 200
 "Questions on the wire at one time; further ones wait, within their deadline."
 TRY_SECONDS = 2.0
 "How long one name server is waited for before the next is asked, or the same again."
+RESOLV_CONF = Path("/etc/resolv.conf")
 HOSTS_TTL = 60.0
 "Seconds for which a line of /etc/hosts is believed."
 
@@ -51,9 +52,27 @@ class Resolver:
         "Questions that no name server answered, or that all said they cannot answer."
         self._limit = trio.CapacityLimiter(MAX_LOOKUPS)
         self._hosts = {} if hosts is None else read_hosts(hosts)
-        self._resolver = _make(servers)
-        self._resolver.timeout = min(TRY_SECONDS, timeout)
+        self._servers = servers
+        self._resolver_of_system = 0
+        self._resolver = self._make()
         self._backend = dns.asyncbackend.get_backend("trio")
+
+    def _make(self) -> dns.asyncresolver.Resolver:
+        resolver = _make(self._servers)
+        resolver.timeout = min(TRY_SECONDS, self.timeout)
+        return resolver
+
+    def _follow_the_system(self) -> None:
+        """Heed that the machine has moved to another network since the last question."""
+        if self._servers:
+            return
+        try:
+            changed = RESOLV_CONF.stat().st_mtime_ns
+        except OSError:
+            return
+        if changed != self._resolver_of_system:
+            self._resolver_of_system = changed
+            self._resolver = self._make()
 
     async def lookup(self, question: LookupNeeded) -> Answer:
         """Ask, and wait for the answer: `timeout` seconds at most."""
@@ -63,6 +82,7 @@ class Resolver:
             if addresses and question.type in ("A", "AAAA"):
                 return Answer(Outcome.FOUND, addresses, HOSTS_TTL)
             return Answer(Outcome.NO_DATA, (), HOSTS_TTL)
+        self._follow_the_system()
         answer = Answer(Outcome.UNANSWERED)
         with trio.move_on_after(self.timeout):
             async with self._limit:

@@ -37,6 +37,7 @@ from trunkline.sip_parser import (
 )
 from trunkline.sip_proxy import (
     Authenticator,
+    Binding,
     BindingChanged,
     Branch,
     Location,
@@ -278,7 +279,11 @@ class Stack:
             if kind is Send:
                 out.append(effect)
             elif kind is ResponseReady:
-                self.calls.response_ready(effect.context, effect.response, effect.branch, now)
+                branch = effect.branch
+                if branch is not None and branch.status == 503 and is_phone_gone(branch):
+                    request = effect.context.transaction.request
+                    effect.response = make_response(request, 480, to_tag=self._token(6).hex())
+                self.calls.response_ready(effect.context, effect.response, branch, now)
 
     def send_upstream(self, context: Any, response: Response, now: float) -> None:
         """Relay a response of a context towards the caller."""
@@ -550,6 +555,11 @@ def is_last_hop(branch: object) -> bool:
     if not isinstance(branch, Branch) or branch.request is None:
         return True
     return branch.target.failover is None and "route" not in branch.request.headers
+
+
+def is_phone_gone(branch: Branch) -> bool:
+    """Tell whether a registered phone could not be reached at all, which is no fault of this server."""
+    return branch.response is None and isinstance(branch.target.user, Binding)
 
 
 def _undoing(change: BindingChanged) -> Write:
