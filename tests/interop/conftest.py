@@ -171,17 +171,21 @@ def sipp(folders: Callable[[str], Path], closing: ExitStack) -> Callable[..., Si
     return start
 
 
-@pytest.fixture
-def new_nsd(folders: Callable[[str], Path], closing: ExitStack) -> Callable[[Mapping[str, str]], Nsd]:
-    """Start a name server: `new_nsd({"far.test": "@ A 127.0.0.1"})`."""
+@pytest.fixture(scope="session")
+def _standing_nsd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nsd]:
     need("nsd")
+    nsd = Nsd(tmp_path_factory.mktemp("nsd"), {"far.test": ""})
+    yield nsd
+    nsd.close()
 
-    def make(zones: Mapping[str, str]) -> Nsd:
-        nsd = Nsd(folders("nsd"), zones)
-        closing.callback(nsd.close)
-        return nsd
 
-    return make
+@pytest.fixture
+def name_server(_standing_nsd: Nsd) -> Iterator[Nsd]:
+    """Give the name server of zone far.test; it answers, whatever the test before did to it."""
+    yield _standing_nsd
+    _standing_nsd.thaw()
+    if not _standing_nsd.process.running:
+        _standing_nsd.start()
 
 
 @pytest.fixture

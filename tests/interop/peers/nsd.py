@@ -54,6 +54,8 @@ class Nsd:
         self.address = f"{HOST}:{self.port}"
         self.ttl = ttl
         self._serial = 0
+        self._labels = 0
+        self._parts: dict[str, str] = {}
         config = _CONFIG.format(host=HOST, port=self.port, folder=folder)
         for zone, records in zones.items():
             self._write(zone, records)
@@ -73,6 +75,24 @@ class Nsd:
         self._write(zone, records)
         self.process.child.send_signal(signal.SIGHUP)
         wait_until("the zone", lambda: self._serial_of(zone) == self._serial, log=self.process.log)
+
+    def add(self, zone: str, records: str) -> str:
+        """Add a new domain within a zone, with names relative to it, and give its name."""
+        self._labels += 1
+        label = f"t{self._labels}"
+        self._parts[label] = records
+        self._rewrite(zone)
+        return f"{label}.{zone}"
+
+    def replace(self, domain: str, records: str) -> None:
+        """Replace the records of a domain that was added."""
+        label, _, zone = domain.partition(".")
+        self._parts[label] = records
+        self._rewrite(zone)
+
+    def _rewrite(self, zone: str) -> None:
+        parts = (f"$ORIGIN {label}.{zone}.\n{records.strip()}\n" for label, records in self._parts.items())
+        self.change(zone, "".join(parts))
 
     def freeze(self) -> None:
         """Let it answer nothing any more, as a name server does that is out of reach."""
