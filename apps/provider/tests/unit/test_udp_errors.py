@@ -107,6 +107,17 @@ async def test_errors_do_not_keep_the_loop_busy_nor_hide_datagrams(wire: Wire) -
     assert wire.received == [b"hello"]
 
 
+async def test_error_that_somebody_else_was_told_is_taken_out_of_the_queue(wire: Wire) -> None:
+    """As long as one is there the socket counts as readable, though there is nothing to read."""
+    wire.send(b"lost", dead_port(wire.host))
+    assert wire.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    await until(wire, 1)
+    batches = wire.batches
+    with trio.move_on_after(0.1):
+        await trio.sleep_forever()
+    assert wire.batches - batches <= 1
+
+
 async def test_datagram_that_cannot_be_sent_at_all_still_fails(wire: Wire) -> None:
     wire.send(b"x" * 70_000, 9, "too long")
     assert wire.failed == ["too long"]

@@ -120,6 +120,15 @@ def test_requests_other_than_invite_fail_over_too(kit, bench, far, method):
     assert bench.statuses()[-1] == 200
 
 
+def test_server_that_gave_a_sign_of_life_is_not_taken_for_dead(kit, bench, far):
+    bench.forward(kit.request("MESSAGE", "sip:x@far.test"), far())
+    bench.pass_time(1.0)
+    bench.answer(bench.requests("MESSAGE")[0], 100)
+    bench.pass_time(60.0)
+    assert hosts(bench, "MESSAGE") == ["203.0.113.1"]
+    assert not far.blacklist.listing(now=2.0)
+
+
 def test_nothing_is_left_behind(kit, bench, far):
     bench.forward(kit.request("INVITE", "sip:x@far.test"), far())
     bench.pass_time(400.0)

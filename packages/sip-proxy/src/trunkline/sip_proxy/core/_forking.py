@@ -215,7 +215,6 @@ class Forking:
         if (
             flow is None
             or branch.is_cancelled
-            or context.is_cancelled
             or context.is_decided
             or context.transaction.state is State.TERMINATED
         ):
