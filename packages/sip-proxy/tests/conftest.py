@@ -281,7 +281,10 @@ class Node:
 
 @attrs.define
 class Plan:
-    """What a phone does with an INVITE: each moment is seconds after it came, None: never."""
+    """What a phone does with an INVITE: each moment is seconds after it came, None: never.
+
+    After 200 seconds any phone gives up.
+    """
 
     ring_after: float | None = 0.1
     final_after: float | None = 1.0
@@ -340,6 +343,7 @@ class Phone(Node):
             network.at(network.now + plan.ring_after, lambda: self._respond(transaction, 180))
         if plan.final_after is not None:
             network.at(network.now + plan.final_after, lambda: self._finish(transaction, plan.status))
+        network.at(network.now + 200.0, lambda: self._finish(transaction, 480))
 
     def _respond(self, transaction: ServerTransaction, status: int) -> None:
         if transaction.last_status < 200:

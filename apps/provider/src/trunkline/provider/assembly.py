@@ -55,7 +55,11 @@ def assemble(
     ports = {port for _, port in own}
 
     def is_local(host: str, port: int | None) -> bool:
-        return host.strip("[]").lower() in own_hosts and (port or 5060) in ports
+        host = host.strip("[]").lower()
+        if host in own_hosts:
+            return (port or 5060) in ports
+        # a phone may name its outbound proxy by the domain; without a port DNS has led it here
+        return host in domains.names and (port is None or port in ports)
 
     core = ProxyCore(
         layer,

@@ -69,6 +69,7 @@ class Node:
         "Messages that our own mistakes left unhandled."
         self._udp: dict[tuple[str, int], UdpTransport] = {}
         self._tcp: dict[tuple[str, int], TcpTransport] = {}
+        self._committing = trio.CancelScope(shield=True)
         self._timer = trio.CancelScope()
         self._timer_due = float("inf")
         self._loading = trio.CapacityLimiter(4)
@@ -77,7 +78,7 @@ class Node:
             settings,
             store,
             points,
-            token=os.urandom,
+            token=Tokens(os.urandom).take,
             clock=wall_clock,
             now=trio.current_time(),
             connection_open=self._connection_open,
@@ -96,14 +97,19 @@ class Node:
     async def serve(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled; then stop taking messages, and commit what is still to be written."""
         async with trio.open_nursery() as writing:
-            writing.start_soon(self.commits.run)
+            writing.start_soon(self._commit)
             try:
                 async with trio.open_nursery() as tasks:
                     self._tasks = tasks
                     await self._start(tasks)
                     ready()
             finally:
-                writing.cancel_scope.cancel()
+                self._committing.cancel()
+
+    async def _commit(self) -> None:
+        # shielded: the last commit comes after the last message, whoever ends the server
+        with self._committing:
+            await self.commits.run()
 
     async def _start(self, tasks: trio.Nursery) -> None:
         if self.settings.media.mode != "never":
@@ -259,6 +265,24 @@ class Node:
         except Exception:
             self._mishap(None, b"")
         self._drained()
+
+
+class Tokens:
+    """Random bytes, drawn from the system in blocks: a call of the system costs as much as parsing a header."""
+
+    def __init__(self, draw: Callable[[int], bytes]) -> None:
+        self._draw = draw
+        self._block = b""
+        self._used = 0
+
+    def take(self, count: int) -> bytes:
+        """Return that many bytes, none of them ever given before."""
+        used = self._used
+        if used + count > len(self._block):
+            self._block = self._draw(max(4096, count))
+            used = 0
+        self._used = used + count
+        return self._block[used : used + count]
 
 
 def wall_clock() -> datetime:

@@ -64,6 +64,8 @@ from ._ways import Ways
 
 NAT_TESTS = 1 | 2 | 16 | 32
 "Contact private, Via host and port not the source's, Contact host not the source's: the classic choice."
+NAT_TESTS_OF_CONTACT = 1 | 32
+"The same for a response, whose Via is our own."
 
 
 PATH_MARK = "did"
@@ -294,7 +296,7 @@ class Stack:
             locate=self.ways.locate,
             binding_targets=self.ways.binding_targets,
             on_our_path=routed.loose and request.to_tag is not None and self._is_on_our_path(request, routed),
-            nated=bool(nat_tests(request, effect.flow) & NAT_TESTS),
+            nated=self._is_nated(request, effect.flow),
             at=self._clock(),
         )
         missing = self.directory.missing(self.policy.wants(context), now=now)
@@ -312,6 +314,15 @@ class Stack:
 
         self._out.append(AskSubscribers(missing, loaded))
 
+    def _is_nated(self, request: Request, flow: Flow) -> bool:
+        """Tell whether a request that says where its sender is comes from behind a NAT.
+
+        What another proxy brings has its Via on top, and says nothing of the phone.
+        """
+        if "contact" not in request.headers or len(request.vias) > 1:
+            return False
+        return bool(nat_tests(request, flow, NAT_TESTS))
+
     def _is_on_our_path(self, request: Request, routed: Routed) -> bool:
         """Tell whether a Route of ours was written by us for this very dialog, and not by somebody who wants
         a relay: it carries our mark, or the call is one that was taken up after a restart."""
@@ -324,8 +335,13 @@ class Stack:
         return blake2s(data, key=self._secret, digest_size=6).hexdigest()
 
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
-        if nat_tests(effect.response, effect.flow) & NAT_TESTS:
-            self.ways.mend_contact(effect.response, effect.flow)
+        response = effect.response
+        if response.status < 300 and "contact" in response.headers:
+            recorded = effect.transaction.request.headers.get_all("record-route")
+            # with more of them than we sent, another proxy stands between the phone and us
+            straight = len(response.headers.get_all("record-route")) <= len(recorded)
+            if straight and nat_tests(response, effect.flow, NAT_TESTS_OF_CONTACT):
+                self.ways.mend_contact(response, effect.flow)
         self._core(self.core.receive(effect, now=now), now)
 
     def _ack_received(self, effect: AckReceived, now: float) -> None:
@@ -500,19 +516,23 @@ class Stack:
                 self.statistics.accepted_regs += 1
                 self._layer(self.layer.respond(transaction, response, now=later), later)
                 return
-            for change in reversed(registration.changes):
-                self._out.append(_undoing(change))
+            changes = registration.changes
             registration.undo()
+            for change in changes:
+                self._write_as_held(change)
             self.statistics.rejected_regs += 1
             self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
 
         self._out.append(Barrier(written))
 
-
-def _undoing(change: BindingChanged) -> Write:
-    """Return the write that takes a change of the table back."""
-    if change.kind == "added":
-        return Write("remove_binding", (change.binding,))
-    if change.previous is not None:
-        return Write("save_binding", (change.previous, change.binding))
-    return Write("save_binding", (change.binding, None))
+    def _write_as_held(self, change: BindingChanged) -> None:
+        """Write what the location has in place of an undone change: a later REGISTER may have come by."""
+        for binding in (change.previous, change.binding):
+            if binding is None:
+                continue
+            held = (other for other in self.location.get(binding.aor) if other.contact == binding.contact)
+            now_held = next(held, None)
+            if now_held is None:
+                self._out.append(Write("remove_binding", (binding,)))
+            else:
+                self._out.append(Write("save_binding", (now_held, None)))
