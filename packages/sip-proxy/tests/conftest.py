@@ -17,7 +17,15 @@ from typing import Any
 import attrs
 import pytest
 
-from trunkline.sip_parser import Message, Request, Response, Uri, make_response, parse_datagram
+from trunkline.sip_parser import (
+    Message,
+    RemoteProtocolError,
+    Request,
+    Response,
+    Uri,
+    make_response,
+    parse_datagram,
+)
 from trunkline.sip_proxy.core import Effect, ProxyCore, ResponseReady, Target
 from trunkline.sip_proxy.watch import CallWatch, Fact
 from trunkline.sip_transaction import (
@@ -125,13 +133,20 @@ class Bench:
                 # The same object comes again when the layer retransmits; the tests here do not count those.
                 if not any(effect is send for send in self.sends):
                     self.sends.append(effect)
-                    self.sent.append((parse_datagram(effect.data), effect.flow))
+                    self._note(effect)
             elif isinstance(effect, ResponseReady):
                 self.ready.append(effect)
                 if self.relays:
                     self.act(self.core.relay(effect.context, effect.response, now=self.now))
             else:
                 self.others.append(effect)
+
+    def _note(self, send: Send) -> None:
+        try:
+            self.sent.append((parse_datagram(send.data), send.flow))
+        except RemoteProtocolError:
+            # An answer to nonsense repeats the nonsense.
+            assert send.key is None
 
     def receive(self, request: Request, flow: Flow | None = None) -> ServerTransaction:
         """Let a new request arrive, and give its transaction."""

@@ -21,6 +21,7 @@ import attrs
 
 from trunkline.provider.assembly import assemble
 from trunkline.provider.config import Settings
+from trunkline.provider.directory import Directory
 from trunkline.provider.stack import AskRelay, AskSubscribers, Barrier, Write
 from trunkline.provider.store import Batch, Store
 from trunkline.provider.transports import ListenPoint
@@ -114,6 +115,10 @@ class World:
         """Tell the wall-clock time."""
         return NEW_YEAR + timedelta(seconds=self.now - START)
 
+    def forget_subscribers(self) -> None:
+        """Let the next request load whom it names."""
+        self.stack.directory = Directory()
+
     def close(self) -> None:
         self.store.close()
         if self._heir is not None:
@@ -188,15 +193,15 @@ class World:
             return
         self._busy = True
         try:
-            while self._line or self._can_commit():
+            while self._line or self._must_commit():
                 while self._line:
                     self._carry_out(self._line.popleft())
-                if self.committing:
+                if self._must_commit():
                     self.commit()
         finally:
             self._busy = False
 
-    def _can_commit(self) -> bool:
+    def _must_commit(self) -> bool:
         return self.committing and bool(len(self.batch) or self.barriers)
 
     def _carry_out(self, effect: Any) -> None:
@@ -241,7 +246,7 @@ class World:
             barriers.reverse()
         else:
             for each in (*self.kept, batch):
-                assert self.store.write(each) == ()
+                assert not len(each) or self.store.write(each) == ()
             self.kept.clear()
         for barrier in barriers:
             self.perform(self.stack.resume(barrier, not self.database_is_away, now=self.now))

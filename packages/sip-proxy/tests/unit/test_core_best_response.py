@@ -53,7 +53,8 @@ def test_what_was_said_beats_what_is_assumed(branches_of: Any, statuses: tuple[i
 
 
 @pytest.mark.parametrize(
-    ("statuses", "best"), [((486, 487, -408), 487), ((486, 603, 487), 603), ((486, -408), 486), ((302, 487), 487)]
+    ("statuses", "best"),
+    [((486, 487, -408), 487), ((486, 603, 487), 603), ((486, -408), 486), ((302, 487), 487)],
 )
 def test_a_caller_who_cancelled_hears_487_if_any_branch_has_it(
     branches_of: Any, statuses: tuple[int, ...], best: int

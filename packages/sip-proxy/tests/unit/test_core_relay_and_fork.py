@@ -1,5 +1,7 @@
 """What the application may do with a result, and when: relay, fork, cancel, and what has been overtaken."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -146,6 +148,27 @@ def test_what_was_done_is_counted(kit: Any, bench: Any) -> None:
     counted = bench.core.statistics
     assert (counted.contexts, counted.branches, counted.cancelled_branches) == (1, 2, 1)
     assert counted.relayed == [0, 1, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("status", [200, 486])
+def test_a_request_that_is_over_is_freed_without_a_garbage_collector(kit: Any, status: int) -> None:
+    bench = kit.Bench()
+    gc.disable()
+    try:
+        context = bench.forward(kit.request(), target(kit, 2), target(kit, 3))
+        one, two = bench.requests()
+        bench.answer(two, 180)
+        bench.answer(one, status)
+        bench.answer(two, 487)
+        seen = weakref.ref(context)
+        del context, one, two
+        bench.pass_time(200)
+        assert bench.is_idle()
+        bench.ready.clear()
+        bench.others.clear()
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 def test_things_say_what_they_are(kit: Any, bench: Any) -> None:

@@ -66,7 +66,7 @@ class DefaultPolicy:
         request, routed = context.request, context.routed
         if not context.on_our_path or routed.next_hop is None:
             return Refuse(481)
-        flow = context.locate(routed.next_hop, context.flow)
+        flow = context.locate(routed.next_hop)
         if flow is None:
             return Refuse(478, "Unresolvable Destination")
         return Forward([Target(request.uri, flow)], in_dialog=True)

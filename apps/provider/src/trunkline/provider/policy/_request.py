@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Protocol
 
 import attrs
 
@@ -51,12 +50,6 @@ class Domains:
         return None
 
 
-class Locate(Protocol):
-    """Finds the way to a URI without asking anybody; None when it cannot."""
-
-    def __call__(self, uri: Uri | TelUri | OtherUri, came_by: Flow) -> Flow | None: ...
-
-
 @attrs.define(eq=False)
 class RequestContext:
     """One request on its way through the policy."""
@@ -71,7 +64,8 @@ class RequestContext:
     directory: Directory
     location: Location
     authenticator: Authenticator
-    locate: Locate
+    locate: Callable[[Uri | TelUri | OtherUri], Flow | None]
+    "Finds the way to a URI without asking anybody; None when it cannot."
     binding_targets: Callable[[str], list[Target]]
     "Targets of an address of record's live bindings, best first."
     on_our_path: bool

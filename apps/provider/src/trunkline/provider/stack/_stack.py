@@ -89,7 +89,6 @@ class Statistics:
     rejected_regs: int = 0
     challenges: int = 0
     refusals: int = 0
-    denied_relays: int = 0
 
 
 @attrs.define(eq=False)
@@ -164,7 +163,8 @@ class Stack:
 
     def datagram(self, data: bytes, flow: Flow, *, now: float) -> list[Effect]:
         """Take one datagram; keep-alives and noise are counted and left unanswered."""
-        if data[:1] in b"\r\n\0":  # CRLF or four zero bytes: a phone keeps its NAT pinhole open
+        # CRLF or four zero bytes: a phone keeps its NAT pinhole open
+        if data[:1] == b"\0" or not data.strip(b"\r\n"):
             self.statistics.keepalives += 1
             return []
         try:
@@ -184,7 +184,10 @@ class Stack:
 
     def garbage(self, error: RemoteProtocolError, flow: Flow, *, now: float) -> list[Effect]:
         """Take what could not be parsed: answered where RFC 3261 wants it, else dropped."""
-        self.statistics.err_requests += 1
+        if isinstance(error.message, Response):
+            self.statistics.err_replies += 1
+        else:
+            self.statistics.err_requests += 1
         self._layer(self.layer.receive_error(error, flow, now=now), now)
         return self._take()
 
@@ -257,10 +260,13 @@ class Stack:
                 out.append(effect)
                 continue
             handler = handlers.get(kind)
-            if handler is not None:
-                handler(effect, now)
-            else:
+            if handler is None:
                 self._core(self.core.receive(effect, now=now), now)
+                continue
+            try:
+                handler(effect, now)
+            except RemoteProtocolError as error:
+                self._unreadable(effect, error, now)
 
     def _core(self, effects: list[Any], now: float) -> None:
         out = self._out
@@ -335,11 +341,12 @@ class Stack:
         return blake2s(data, key=self._secret, digest_size=6).hexdigest()
 
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
-        response = effect.response
-        if response.status < 300 and "contact" in response.headers:
-            recorded = effect.transaction.request.headers.get_all("record-route")
-            # with more of them than we sent, another proxy stands between the phone and us
-            straight = len(response.headers.get_all("record-route")) <= len(recorded)
+        response, sent = effect.response, effect.transaction.request.headers
+        _ = response.to  # one that cannot be read counts as none: the transaction's timer deals with that
+        if response.status < 300 and response.contacts:
+            recorded = response.headers.get_all("record-route")
+            # with a Route, or more Record-Routes than we sent, a proxy stands between the phone and us
+            straight = "route" not in sent and len(recorded) <= len(sent.get_all("record-route"))
             if straight and nat_tests(response, effect.flow, NAT_TESTS_OF_CONTACT):
                 self.ways.mend_contact(response, effect.flow)
         self._core(self.core.receive(effect, now=now), now)
@@ -352,7 +359,7 @@ class Stack:
         routed = self.core.route(request)
         flow = None
         if routed.loose and routed.next_hop is not None and self._is_on_our_path(request, routed):
-            flow = self.ways.locate(routed.next_hop, effect.flow)
+            flow = self.ways.locate(routed.next_hop)
         if flow is None:
             self.statistics.drop_requests += 1
             return
@@ -383,24 +390,36 @@ class Stack:
         if self.calls.knows(response):
             stateless = self.core.forward_response(response)
         if stateless is not None:
-            flow = self.ways.response_way(stateless.via, effect.flow)
+            flow = self.ways.response_way(stateless.via)
         if stateless is None or flow is None:
             self.statistics.drop_replies += 1
             return
         self._out.append(Send(stateless.data, flow, None))
 
     def _dropped(self, effect: Dropped, now: float) -> None:
-        self.statistics.drop_requests += 1
+        self._count_dropped(effect.message)
+
+    def _unreadable(self, effect: Any, error: RemoteProtocolError, now: float) -> None:
+        """Go on after a header that turned out to be no good when it was needed."""
+        if type(effect) is RequestReceived:
+            self.answer(effect.transaction, error.status_hint, None, (), now)
+        else:
+            self._count_dropped(effect.request if type(effect) is AckReceived else effect.response)
+
+    def _count_dropped(self, message: Message | None) -> None:
+        if isinstance(message, Response):
+            self.statistics.drop_replies += 1
+        else:
+            self.statistics.drop_requests += 1
 
     # -- decisions
 
     def _decide(self, transaction: ServerTransaction, context: RequestContext, now: float) -> None:
         try:
             decision: Decision = self.policy.request(context)
+            self._decisions[type(decision)](transaction, context, decision, now)
         except RemoteProtocolError as error:
             self.answer(transaction, error.status_hint, None, (), now)
-            return
-        self._decisions[type(decision)](transaction, context, decision, now)
 
     def answer(
         self,
