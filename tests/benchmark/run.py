@@ -54,7 +54,7 @@ def main() -> int:
     arguments = parser.parse_args()
     unknown = set(arguments.scenarios) - {*CALLERS, "peak", "memory"}
     if unknown:
-        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(CALLERS)}, peak, memory")
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; of {', '.join(CALLERS)}, peak, memory")
     if find_program("sipp") is None:
         print("SIPp is not installed: apt-get install sip-tester", file=sys.stderr)
         return 1

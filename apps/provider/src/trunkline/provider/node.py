@@ -268,7 +268,7 @@ class Node:
 
 
 class Tokens:
-    """Random bytes, drawn from the system in blocks: a call of the system costs as much as parsing a header."""
+    """Random bytes, drawn from the system in blocks: asking it costs as much as parsing a header."""
 
     def __init__(self, draw: Callable[[int], bytes]) -> None:
         self._draw = draw
