@@ -57,13 +57,13 @@ class Bench:
 
 @pytest.fixture
 def clock(autojump_clock: MockClock) -> MockClock:
-    """Time that jumps when everybody waits for it."""
+    """Time that jumps when everybody waits for it; a test has to name it to have it."""
     autojump_clock.autojump_threshold = 0.001
     return autojump_clock
 
 
 @pytest.fixture
-def bench(nursery: trio.Nursery, clock: MockClock) -> Bench:
+def bench(nursery: trio.Nursery) -> Bench:
     """A running group commit."""
     bench = Bench()
     nursery.start_soon(bench.commits.run)
@@ -77,7 +77,7 @@ async def settled(condition: Callable[[], bool]) -> None:
             await trio.sleep(INTERVAL)
 
 
-async def test_writes_of_an_interval_share_a_commit_and_are_answered_in_order(bench: Bench) -> None:
+async def test_writes_of_an_interval_share_a_commit_and_are_answered_in_order(bench: Bench, clock: MockClock) -> None:
     for name in ("a", "b", "c"):
         bench.put(name)
     await settled(lambda: len(bench.answers) == 3)
@@ -86,7 +86,7 @@ async def test_writes_of_an_interval_share_a_commit_and_are_answered_in_order(be
     assert bench.commits.commits == 1
 
 
-async def test_nothing_is_answered_before_it_is_on_disk(bench: Bench) -> None:
+async def test_nothing_is_answered_before_it_is_on_disk(bench: Bench, clock: MockClock) -> None:
     bench.database.may_go_on.clear()
     bench.put("a")
     await settled(lambda: bench.database.attempts == 1)
@@ -97,19 +97,19 @@ async def test_nothing_is_answered_before_it_is_on_disk(bench: Bench) -> None:
     assert bench.database.taken == [["a"], ["b"]]
 
 
-async def test_who_waits_for_nothing_new_is_answered_without_a_commit(bench: Bench) -> None:
+async def test_who_waits_for_nothing_new_is_answered_without_a_commit(bench: Bench, clock: MockClock) -> None:
     bench.commits.when_written(lambda on_disk: bench.answers.append(("nothing", on_disk)))
     await settled(lambda: bool(bench.answers))
     assert bench.answers == [("nothing", True)]
     assert bench.database.attempts == 0
 
 
-async def test_an_idle_commit_sleeps(bench: Bench) -> None:
+async def test_an_idle_commit_sleeps(bench: Bench, clock: MockClock) -> None:
     await trio.sleep(3600)
     assert bench.database.attempts == 0
 
 
-async def test_refusal_is_told_the_latest_first_and_the_rows_are_kept(bench: Bench) -> None:
+async def test_refusal_is_told_the_latest_first_and_the_rows_are_kept(bench: Bench, clock: MockClock) -> None:
     bench.database.is_away = True
     bench.put("a")
     bench.put("b")
@@ -123,7 +123,7 @@ async def test_refusal_is_told_the_latest_first_and_the_rows_are_kept(bench: Ben
     assert bench.commits.failures == 1
 
 
-async def test_what_a_refusal_writes_comes_after_what_was_refused(bench: Bench) -> None:
+async def test_what_a_refusal_writes_comes_after_what_was_refused(bench: Bench, clock: MockClock) -> None:
     bench.database.is_away = True
     bench.commits.batch.remove_call("done", "tag")
     bench.commits.touch()
@@ -147,7 +147,7 @@ async def test_database_that_is_away_is_tried_again_every_second(bench: Bench, c
     assert bench.answers == [("a", False)]
 
 
-async def test_rows_of_a_long_absence_arrive_in_order(bench: Bench) -> None:
+async def test_rows_of_a_long_absence_arrive_in_order(bench: Bench, clock: MockClock) -> None:
     bench.database.is_away = True
     names = [f"row{number}" for number in range(8)]
     for name in names:
@@ -159,7 +159,7 @@ async def test_rows_of_a_long_absence_arrive_in_order(bench: Bench) -> None:
     assert bench.answers[0] == ("row0", False)
 
 
-async def test_what_comes_while_kept_rows_are_tried_is_confirmed_with_them(bench: Bench) -> None:
+async def test_what_comes_while_kept_rows_are_tried_is_confirmed_with_them(bench: Bench, clock: MockClock) -> None:
     bench.database.is_away = True
     bench.put("a")
     await settled(lambda: len(bench.answers) == 1)
@@ -171,7 +171,7 @@ async def test_what_comes_while_kept_rows_are_tried_is_confirmed_with_them(bench
 
 
 async def test_oldest_rows_are_given_up_when_there_are_too_many(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MAX_KEPT > 10_000
     monkeypatch.setattr("trunkline.provider.commits.MAX_KEPT", 3)
@@ -185,7 +185,7 @@ async def test_oldest_rows_are_given_up_when_there_are_too_many(
     assert bench.database.rows == ["row3", "row4", "row5"]
 
 
-async def test_row_the_database_will_never_take_does_not_hold_up_the_others(bench: Bench) -> None:
+async def test_row_the_database_will_never_take_does_not_hold_up_the_others(bench: Bench, clock: MockClock) -> None:
     bench.database.refused = (Refused("acc", {"method": "x"}, "too long"),)
     bench.put("a")
     await settled(lambda: bool(bench.answers))
