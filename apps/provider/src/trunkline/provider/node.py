@@ -124,7 +124,13 @@ class Node:
                 tasks.start_soon(udp.run)
             else:
                 tcp = TcpTransport(
-                    point, self._message, self._garbage, self._flow_lost, self._drained, numbers
+                    point,
+                    self._message,
+                    self._garbage,
+                    self._send_failed,
+                    self._flow_lost,
+                    self._drained,
+                    numbers,
                 )
                 self._tcp[point.address] = tcp
                 tasks.start_soon(tcp.run)

@@ -5,13 +5,11 @@ Addresses are numeric here; names are looked up before.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
 
 from trunkline.sip_parser import Message, NameAddr, OtherUri, RemoteProtocolError, TelUri, Uri, Via, parse_uri
-from trunkline.sip_proxy import Binding, Location, Target, fix_contact
+from trunkline.sip_proxy import Binding, Location, Target, fix_contact, is_ip
 from trunkline.sip_transaction import Flow
 
 Address = tuple[str, int]
@@ -52,7 +50,7 @@ class Ways:
 
     def _flow(self, transport: str, host: str, port: int | None) -> Flow | None:
         host = host.strip("[]")
-        if transport not in DEFAULT_PORTS or not is_numeric(host):
+        if transport not in DEFAULT_PORTS or not is_ip(host):
             return None
         local = self._local_for(transport, host)
         if local is None:
@@ -89,13 +87,3 @@ class Ways:
     def mend_contact(self, message: Message, flow: Flow) -> None:
         """Replace the Contact of a phone behind a NAT by where it is heard from."""
         fix_contact(message, flow)
-
-
-@lru_cache(maxsize=65536)
-def is_numeric(host: str) -> bool:
-    """Tell whether a host is an IP address."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
