@@ -55,7 +55,11 @@ def assemble(
     ports = {port for _, port in own}
 
     def is_local(host: str, port: int | None) -> bool:
-        return host.strip("[]").lower() in own_hosts and (port or 5060) in ports
+        host = host.strip("[]").lower()
+        if host in own_hosts:
+            return (port or 5060) in ports
+        # a served domain means us too, as an outbound proxy in a Route; DNS may know another port
+        return (port is None or port in ports) and domains.canonical(host) is not None
 
     core = ProxyCore(
         layer,

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from trunkline.provider.directory import Name
-from trunkline.sip_parser import DigestCredentials, Uri
+from trunkline.sip_parser import DigestCredentials, Uri, unescape
 from trunkline.sip_proxy import Target, Verdict, consume_credentials, find_credentials
 
 from ._decisions import Challenge, Decision, Drop, Forward, Refuse, Register, Reply
 from ._request import RequestContext
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, REFER, SUBSCRIBE, NOTIFY, UPDATE"
+ALLOWED = frozenset(ALLOW.split(", "))
 UNCHALLENGED = frozenset({"ACK", "CANCEL", "BYE", "PRACK"})
 "Methods that cannot carry, or need not repeat, credentials (RFC 3261 §22.1)."
 
@@ -52,8 +53,8 @@ class DefaultPolicy:
         request = context.request
         if request.to_tag is not None and request.method != "REGISTER":
             return self._in_dialog(context)
-        if context.routed.preloaded and "route" in request.headers:
-            # a Route that names only us is a phone's outbound proxy; one that goes on is for an open relay
+        if "route" in request.headers and (context.routed.preloaded or request.method != "REGISTER"):
+            # a Route that named only us was a phone's outbound proxy; one that goes on is for an open relay
             return Refuse(403, "Preloaded Route Refused")
         decide = self._by_method.get(request.method)
         if decide is not None:
@@ -75,12 +76,14 @@ class DefaultPolicy:
         request = context.request
         to = request.to.uri
         uri = request.parsed_uri
-        if not isinstance(to, Uri) or not isinstance(uri, Uri) or not to.user:
+        if not isinstance(to, Uri) or not isinstance(uri, Uri):
+            return Refuse(400, "Address Of Record Must Be A SIP URI")  # RFC 4475 §3.3.4
+        if not to.user:
             return Refuse(404, "Address Of Record Must Be user@domain")
         domain = context.domains.canonical(to.host)
         if domain is None or context.domains.canonical(uri.host) != domain:
             return Refuse(403, "Not Registrar Of This Domain")
-        refusal = self._authenticate(context, domain, to.address_of_record.partition("@")[0])
+        refusal = self._authenticate(context, domain, user_of(to))
         return refusal or Register(f"{to.address_of_record.partition('@')[0]}@{domain}")
 
     def _options(self, context: RequestContext) -> Decision:
@@ -105,15 +108,15 @@ class DefaultPolicy:
             return Refuse(404, "No Route To This Kind Of Address")
         realm = self._realm(context)
         if realm is not None and isinstance(caller, Uri):
-            refusal = self._authenticate(context, realm, caller.address_of_record.partition("@")[0])
+            refusal = self._authenticate(context, realm, user_of(caller))
             if refusal is not None:
                 return refusal
         domain = context.domains.canonical(uri.host)
         if domain is None:
             return Refuse(403, "Relaying Denied")
         if not uri.user:
-            return Refuse(484)
-        user = uri.address_of_record.partition("@")[0]
+            return Refuse(484) if request.method in ALLOWED else Refuse(405, headers=(("Allow", ALLOW),))
+        user = user_of(uri)
         targets = context.binding_targets(f"{user}@{domain}")
         if targets:
             for target in targets:
@@ -159,7 +162,7 @@ class DefaultPolicy:
         if request.method in ("REGISTER", "ACK", "CANCEL") or request.to_tag or not isinstance(uri, Uri):
             return None
         domain = context.domains.canonical(uri.host)
-        return (uri.address_of_record.partition("@")[0], domain) if domain is not None and uri.user else None
+        return (user_of(uri), domain) if domain is not None and uri.user else None
 
     _by_method: ClassVar[dict[str, Callable[[DefaultPolicy, RequestContext], Decision]]] = {
         "REGISTER": _register,
@@ -170,6 +173,11 @@ class DefaultPolicy:
 def no_subscriber(algorithm: str) -> str | None:
     """Give the HA1 of nobody; credentials are still computed, so that time tells nothing."""
     return None
+
+
+def user_of(uri: Uri) -> str:
+    """Return the user part, unescaped; it may hold an @ of its own."""
+    return "" if uri.user is None else unescape(uri.user)
 
 
 def username_of(credentials: DigestCredentials) -> str:

@@ -44,6 +44,8 @@ class Domains:
         a domain by itself.
         """
         host = host.lower().rstrip(".")
+        if ":" in host and host[0] != "[" and f"[{host}]" in self.names:
+            return f"[{host}]"
         if host in self.names:
             return host
         if host in self.own_hosts:

@@ -162,7 +162,8 @@ class Stack:
 
     def datagram(self, data: bytes, flow: Flow, *, now: float) -> list[Effect]:
         """Take one datagram; keep-alives and noise are counted and left unanswered."""
-        if data[:1] in b"\r\n\0":  # CRLF or four zero bytes: a phone keeps its NAT pinhole open
+        if data[:1] in b"\r\n\0" and not data.strip(b"\r\n\0"):
+            # empty, CRLF or four zero bytes: a phone keeps its NAT pinhole open
             self.statistics.keepalives += 1
             return []
         try:
