@@ -1,4 +1,4 @@
-"""Every message of RFC 4475 and RFC 5118 gets its verdict of torture/verdicts.toml, by datagram and stream."""
+"""Every message of RFC 4475 and RFC 5118 gets its verdict of torture/verdicts.toml, over UDP and over TCP."""
 
 import runpy
 import tomllib
