@@ -84,7 +84,7 @@ class DefaultPolicy:
         if domain is None or context.domains.canonical(uri.host) != domain:
             return Refuse(403, "Not Registrar Of This Domain")
         refusal = self._authenticate(context, domain, user_of(to))
-        return refusal or Register(f"{to.address_of_record.partition('@')[0]}@{domain}")
+        return refusal or Register(f"{user_of(to)}@{domain}")
 
     def _options(self, context: RequestContext) -> Decision:
         uri = context.request.parsed_uri

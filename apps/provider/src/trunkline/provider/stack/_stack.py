@@ -59,7 +59,7 @@ from trunkline.sip_transaction import (
 )
 
 from ._calls import Calls, Leg
-from ._effects import Ask, AskSubscribers, Barrier, Effect, Write
+from ._effects import Ask, AskSubscribers, BadMessage, Barrier, Effect, Write
 from ._ways import Ways
 
 NAT_TESTS = 1 | 2 | 16 | 32
@@ -184,6 +184,7 @@ class Stack:
     def garbage(self, error: RemoteProtocolError, flow: Flow, *, now: float) -> list[Effect]:
         """Take what could not be parsed: answered where RFC 3261 wants it, else dropped."""
         self.statistics.err_requests += 1
+        self._out.append(BadMessage(str(error), flow))
         self._layer(self.layer.receive_error(error, flow, now=now), now)
         return self._take()
 
@@ -281,6 +282,8 @@ class Stack:
         transaction, request = effect.transaction, effect.request
         rejection = self.core.validate(request)
         if rejection is not None:
+            if rejection.status == 400:
+                self._out.append(BadMessage(rejection.reason, effect.flow))
             self.answer(transaction, rejection.status, rejection.reason, rejection.headers, now)
             return
         routed = self.core.route(request)
