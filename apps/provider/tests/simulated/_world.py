@@ -22,7 +22,7 @@ import attrs
 from trunkline.provider.assembly import assemble
 from trunkline.provider.config import Settings
 from trunkline.provider.directory import Directory
-from trunkline.provider.stack import AskRelay, AskSubscribers, Barrier, Write
+from trunkline.provider.stack import AskRelay, AskSubscribers, BadMessage, Barrier, Write
 from trunkline.provider.store import Batch, Store
 from trunkline.provider.transports import ListenPoint
 from trunkline.sip_parser import Request, Response, parse_datagram
@@ -88,6 +88,7 @@ class World:
         self.token: Callable[[int], bytes] = Random(now).randbytes
         self.open_connections: set[int] = set()
         self.sent: list[Send] = []
+        self.bad_messages: list[BadMessage] = []
         self.hold: set[type] = set()
         "Kinds of questions (AskSubscribers, AskRelay) that are to wait for `release`."
         self.held: deque[AskSubscribers | AskRelay] = deque()
@@ -212,6 +213,8 @@ class World:
             getattr(self.batch, effect.method)(*effect.arguments)
         elif kind is Barrier:
             self.barriers.append(effect)
+        elif kind is BadMessage:
+            self.bad_messages.append(effect)
         elif kind in self.hold:
             self.held.append(effect)
         else:

@@ -176,7 +176,7 @@ def test_register_by_our_address_means_the_first_domain(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
-        (ask("REGISTER", "sip:example.test", to="<tel:+4930>"), 404),
+        (ask("REGISTER", "sip:example.test", to="<tel:+4930>"), 400),
         (ask("REGISTER", "sip:example.test", to="<sip:example.test>"), 404),
         (ask("REGISTER", "sip:elsewhere.test", to="<sip:alice@example.test>"), 403),
         (ask("REGISTER", "sip:example.test", to="<sip:alice@elsewhere.test>"), 403),
@@ -185,6 +185,7 @@ def test_register_by_our_address_means_the_first_domain(desk: Desk) -> None:
         (ask(uri="tel:+4930"), 404),
         (ask(uri="sip:bob@elsewhere.test", sender="sip:eve@elsewhere.test"), 403),
         (ask(uri="sip:example.test", sender="sip:eve@elsewhere.test"), 484),
+        (ask("FROBNICATE", "sip:example.test", sender="sip:eve@elsewhere.test"), 405),
         (ask(uri="sip:nobody@example.test", sender="sip:eve@elsewhere.test"), 404),
         (ask(uri="sip:alice@example.test", sender="sip:eve@elsewhere.test"), 480),
         (ask(uri="sip:alice@example.test", sender="tel:+4930"), 480),

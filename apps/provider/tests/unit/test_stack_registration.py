@@ -243,6 +243,15 @@ def test_binding_is_known_after_a_restart(world: World, alice: Phone) -> None:
     assert [binding.contact for _, [binding] in again.stack.location.items()] == [alice.contact.strip("<>")]
 
 
+def test_credentials_from_before_a_restart_only_need_a_new_nonce(world: World, alice: Phone) -> None:
+    alice.register()
+    request = alice.request("REGISTER", f"sip:{DOMAIN}", to=alice.uri, cseq=5)
+    alice.authenticator.preempt(request, world.token)
+    world.restarted()
+    alice.send(request)
+    assert "stale=true" in (alice.response(401).headers.get("WWW-Authenticate") or "")
+
+
 def test_registrations_are_counted(world: World, alice: Phone) -> None:
     alice.register()
     alice.ask(alice.request("REGISTER", f"sip:{DOMAIN}", to=f"sip:bob@{DOMAIN}"))

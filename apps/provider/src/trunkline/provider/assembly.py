@@ -16,7 +16,7 @@ from trunkline.sip_transaction import Flow, TransactionLayer
 from .config import Settings, local_names
 from .directory import Directory
 from .policy import DefaultPolicy, Domains
-from .stack import Stack, StackOptions
+from .stack import Stack
 from .stack._calls import Calls, MediaRules
 from .stack._ways import Address, Ways
 from .store import Store
@@ -58,8 +58,8 @@ def assemble(
         host = host.strip("[]").lower()
         if host in own_hosts:
             return (port or 5060) in ports
-        # a phone may name its outbound proxy by the domain; without a port DNS has led it here
-        return host in domains.names and (port is None or port in ports)
+        # a served domain means us too, as an outbound proxy in a Route; DNS may know another port
+        return (port is None or port in ports) and domains.canonical(host) is not None
 
     core = ProxyCore(
         layer,
@@ -107,7 +107,7 @@ def assemble(
         calls=calls,
         clock=clock,
         token=token,
-        options=StackOptions(user_agent=settings.server.user_agent),
+        user_agent=settings.server.user_agent,
         secret=secret,
     )
     calls.bind(stack)

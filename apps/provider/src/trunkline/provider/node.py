@@ -23,6 +23,7 @@ from trunkline.sip_parser import Message, RemoteProtocolError
 from trunkline.sip_transaction import Flow, Send
 
 from .assembly import Assembly, assemble
+from .bad_messages import BadMessages
 from .commits import GroupCommit
 from .config import Settings
 from .greeting import announce
@@ -31,7 +32,7 @@ from .logs import configure_logging
 from .relay import RelayClient, RelayError, RelayProcess
 from .rpc import ControlError
 from .rpc._server import serve as serve_rpc
-from .stack import AskRelay, AskSubscribers, Barrier, Effect, Write
+from .stack import AskRelay, AskSubscribers, BadMessage, Barrier, Effect, Write
 from .store import Store, StoreError, ensure_administrator
 from .transports import ListenError, ListenPoint, TcpTransport, UdpTransport, bind_all
 from .web import WebError, serve_web
@@ -67,6 +68,7 @@ class Node:
         self.relay: RelayClient | None = None
         self.mishaps = 0
         "Messages that our own mistakes left unhandled."
+        self.bad_messages = BadMessages(log.warning)
         self._udp: dict[tuple[str, int], UdpTransport] = {}
         self._tcp: dict[tuple[str, int], TcpTransport] = {}
         self._committing = trio.CancelScope(shield=True)
@@ -90,6 +92,7 @@ class Node:
             Barrier: self._barrier,
             AskRelay: self._ask_relay,
             AskSubscribers: self._ask_subscribers,
+            BadMessage: self._note_bad_message,
         }
 
     # -- life
@@ -161,7 +164,10 @@ class Node:
             )
 
     def _garbage(self, error: RemoteProtocolError, flow: Flow) -> None:
-        self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
+        try:
+            self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
+        except Exception:
+            self._mishap(flow, b"" if error.message is None else error.message.to_bytes())
 
     def _flow_lost(self, flow: Flow, reason: str) -> None:
         self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
@@ -209,6 +215,7 @@ class Node:
         while True:
             await trio.sleep(HEARTBEAT)
             self._perform(self.stack.heartbeat())
+            self.bad_messages.sum_up(now=trio.current_time())
 
     # -- effects
 
@@ -235,6 +242,9 @@ class Node:
 
     def _barrier(self, effect: Barrier) -> None:
         self.commits.when_written(partial(self._resume, effect))
+
+    def _note_bad_message(self, effect: BadMessage) -> None:
+        self.bad_messages.note(effect, now=trio.current_time())
 
     def _ask_relay(self, effect: AskRelay) -> None:
         if self.relay is None:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from trunkline.provider.directory import Name
-from trunkline.sip_parser import DigestCredentials, Uri
+from trunkline.sip_parser import DigestCredentials, Uri, unescape
 from trunkline.sip_proxy import Target, Verdict, consume_credentials, find_credentials
 
 from ._decisions import Challenge, Decision, Forward, Refuse, Register, Reply
 from ._request import RequestContext
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, REFER, SUBSCRIBE, NOTIFY, UPDATE"
+ALLOWED = frozenset(ALLOW.split(", "))
 UNCHALLENGED = frozenset({"ACK", "CANCEL", "BYE", "PRACK"})
 "Methods that cannot carry, or need not repeat, credentials (RFC 3261 §22.1)."
 
@@ -54,8 +55,8 @@ class DefaultPolicy:
         request = context.request
         if request.to_tag is not None and request.method != "REGISTER":
             return self._in_dialog(context)
-        if "route" in request.headers:
-            # one that named us was a phone's outbound proxy, and is out; what is left is for an open relay
+        if "route" in request.headers and (context.routed.preloaded or request.method != "REGISTER"):
+            # a Route that named only us was a phone's outbound proxy; one that goes on is for an open relay
             return Refuse(403, "Preloaded Route Refused")
         decide = self._by_method.get(request.method)
         if decide is not None:
@@ -75,7 +76,9 @@ class DefaultPolicy:
         request = context.request
         to = request.to.uri
         uri = request.parsed_uri
-        if not isinstance(to, Uri) or not isinstance(uri, Uri) or not to.user:
+        if not isinstance(to, Uri) or not isinstance(uri, Uri):
+            return Refuse(400, "Address Of Record Must Be A SIP URI")  # RFC 4475 §3.3.4
+        if not to.user:
             return Refuse(404, "Address Of Record Must Be user@domain")
         domain = context.domains.canonical(to.host)
         if domain is None or context.domains.canonical(uri.host) != domain:
@@ -108,7 +111,7 @@ class DefaultPolicy:
         if domain is None:
             return Refuse(403, "Relaying Denied")
         if not uri.user:
-            return Refuse(484)
+            return Refuse(484) if request.method in ALLOWED else Refuse(405, headers=(("Allow", ALLOW),))
         user = user_of(uri)
         targets = context.binding_targets(f"{user}@{domain}")
         if targets:
@@ -134,10 +137,8 @@ class DefaultPolicy:
         if subscriber is not None:
             ha1 = subscriber.ha1b_for if "@" in credentials.username else subscriber.ha1_for
         verdict = context.authenticator.verify(request, credentials, ha1, at=context.at)
-        if verdict in (Verdict.STALE, Verdict.REPLAYED):
-            return Challenge(realm, stale=True)
         if verdict is not Verdict.ACCEPTED:
-            return Challenge(realm)
+            return Challenge(realm, stale=verdict.stale)
         if claimed != user:
             return Refuse(403, "From And Credentials Differ" if proxy else "To And Credentials Differ")
         consume_credentials(request, realm, proxy=proxy)
@@ -170,8 +171,8 @@ def no_subscriber(algorithm: str) -> str | None:
 
 
 def user_of(uri: Uri) -> str:
-    """Return the user part of a URI, escapes undone; empty when there is none."""
-    return uri.address_of_record.rpartition("@")[0]
+    """Return the user part, unescaped; it may hold an @ of its own."""
+    return "" if uri.user is None else unescape(uri.user)
 
 
 def username_of(credentials: DigestCredentials) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import lru_cache
+from ipaddress import IPv6Address
 
 import attrs
 
@@ -43,11 +45,24 @@ class Domains:
         a domain by itself.
         """
         host = host.lower().rstrip(".")
+        if ":" in host:
+            host = _one_spelling(host.strip("[]"))
+            if f"[{host}]" in self.names:
+                return f"[{host}]"
         if host in self.names:
             return host
         if host in self.own_hosts:
             return self.default or host
         return None
+
+
+@lru_cache(maxsize=1024)
+def _one_spelling(address: str) -> str:
+    """Spell an IPv6 address as everybody does, so that equal ones are the same text (RFC 5952)."""
+    try:
+        return str(IPv6Address(address))
+    except ValueError:
+        return address
 
 
 @attrs.define(eq=False)

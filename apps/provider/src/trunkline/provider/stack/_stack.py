@@ -59,7 +59,7 @@ from trunkline.sip_transaction import (
 )
 
 from ._calls import Calls, Leg
-from ._effects import Ask, AskSubscribers, Barrier, Effect, Write
+from ._effects import Ask, AskSubscribers, BadMessage, Barrier, Effect, Write
 from ._ways import Ways
 
 NAT_TESTS = 1 | 2 | 16 | 32
@@ -91,17 +91,10 @@ class Statistics:
     refusals: int = 0
 
 
-@attrs.define(eq=False)
-class StackOptions:
-    """Settings of the stack that are values."""
-
-    user_agent: str = "Trunkline"
-    "Server header of our own responses; empty hides it."
-
-
 class Stack:
     """The provider without I/O; `now` is monotonic seconds, wall-clock time comes from `clock`.
 
+    `user_agent` is the Server header of our own responses; empty hides it.
     Every method returns effects in the order they are to be carried out.
     """
 
@@ -120,7 +113,7 @@ class Stack:
         calls: Calls,
         clock: Callable[[], datetime],
         token: Callable[[int], bytes],
-        options: StackOptions,
+        user_agent: str,
         secret: bytes,
     ) -> None:
         self.layer = layer
@@ -139,8 +132,7 @@ class Stack:
         self._clock = clock
         self._token = token
         self._secret = secret[:32]
-        self._options = options
-        self._server = (("Server", options.user_agent),) if options.user_agent else ()
+        self._server = (("Server", user_agent),) if user_agent else ()
         self._out: list[Effect] = []
         self._on_layer: dict[type, Callable[[Any, float], None]] = {
             RequestReceived: self._request_received,
@@ -163,8 +155,8 @@ class Stack:
 
     def datagram(self, data: bytes, flow: Flow, *, now: float) -> list[Effect]:
         """Take one datagram; keep-alives and noise are counted and left unanswered."""
-        # CRLF or four zero bytes: a phone keeps its NAT pinhole open
-        if data[:1] == b"\0" or not data.strip(b"\r\n"):
+        if data[:1] in b"\r\n\0" and not data.strip(b"\r\n\0"):
+            # empty, CRLF or four zero bytes: a phone keeps its NAT pinhole open
             self.statistics.keepalives += 1
             return []
         try:
@@ -188,6 +180,7 @@ class Stack:
             self.statistics.err_replies += 1
         else:
             self.statistics.err_requests += 1
+        self._out.append(BadMessage(str(error), flow))
         self._layer(self.layer.receive_error(error, flow, now=now), now)
         return self._take()
 
@@ -288,6 +281,8 @@ class Stack:
         transaction, request = effect.transaction, effect.request
         rejection = self.core.validate(request)
         if rejection is not None:
+            if rejection.status == 400:
+                self._out.append(BadMessage(rejection.reason, effect.flow))
             self.answer(transaction, rejection.status, rejection.reason, rejection.headers, now)
             return
         routed = self.core.route(request)
