@@ -70,7 +70,7 @@ async def play(walk: list[str]) -> None:
     assert sorted(answered) == waiting
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(steps)
 def test_every_row_is_written_once_in_order_and_everybody_answered(walk: list[str]) -> None:
     trio.run(play, walk, clock=MockClock(autojump_threshold=0.0005))

@@ -77,7 +77,7 @@ class Household:
         assert {f"<{contact}>" for contact in self.world.contacts()} == self.confirmed
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(walk=steps)
 def test_memory_and_disk_have_what_was_confirmed(
     walk: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory, template: Path
