@@ -382,9 +382,13 @@ async def _main(
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_rpc, settings.control_path, methods)
+            ready = trio.Event()
+            nursery.start_soon(node.serve, ready.set)
+            await ready.wait()
+            announce(node, administrator)
             if web is not None:
+                # last, because what it imports takes as long as all the rest
                 await nursery.start(serve_web, web, methods["health"])
-            nursery.start_soon(node.serve, partial(announce, node, administrator))
             async for _ in signals:
                 nursery.cancel_scope.cancel()
                 break
