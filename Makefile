@@ -7,6 +7,8 @@
 # make lock    renew requirements.lock from the pyproject files
 PYTHON ?= python3
 BIN := .venv/bin
+# the machine's own certificates: a company's mirror of the package index is signed by them
+export UV_SYSTEM_CERTS := 1
 MEMBERS := packages/sip-parser packages/sip-transaction packages/sip-proxy packages/media-relay packages/acct apps/provider
 
 .PHONY: setup run test check wheels bench lock peers

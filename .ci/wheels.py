@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = ROOT / ".venv" / "bin" / "uv"
-TEST_TOOLS = ["pytest", "hypothesis", "pytest-trio", "pytest-benchmark"]
+TEST_TOOLS = ["pytest", "hypothesis", "pytest-trio", "pytest-timeout", "pytest-benchmark"]
 
 
 def run(*command: object, cwd: Path = ROOT) -> None:
@@ -48,7 +48,7 @@ def main() -> None:
             )  # fmt: skip
             print(f"-- {name} alone, from its wheel", flush=True)
             options = ["--import-mode=importlib", "-q", "-p", "no:cacheprovider", "-c", "/dev/null"]
-            options += ["-o", "trio_mode=true", "--rootdir", str(member)]
+            options += ["-o", "timeout=180", "-o", "trio_mode=true", "--rootdir", str(member)]
             run(python, "-m", "pytest", *options, "tests", cwd=member)
 
 

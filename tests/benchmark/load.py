@@ -38,6 +38,7 @@ class Outcome:
 
     calls: int
     done: int
+    "went as the scenario says, on both sides"
     retransmissions: int
     drops: int
     us_per_call: float
@@ -106,12 +107,12 @@ class Load:
             after = Usage.now(subject.pid, subject.port)
             if callee is not None:
                 _wait_quietly(callee)
-        made, heard = _statistics(caller), _statistics(callee) if callee else {}
-        done = int(made.get("SuccessfulCall(C)", 0))
+        sides = [_statistics(run) for run in (caller, callee) if run is not None]
+        done = min(int(side.get("SuccessfulCall(C)", 0)) for side in sides)
         return Outcome(
             calls=calls,
             done=done,
-            retransmissions=sum(int(row.get("Retransmissions(C)", 0)) for row in (made, heard)),
+            retransmissions=sum(int(side.get("Retransmissions(C)", 0)) for side in sides),
             drops=after.drops - before.drops,
             us_per_call=1e6 * (after.seconds - before.seconds) / max(1, done),
             setup_ms=_setup_times(caller),

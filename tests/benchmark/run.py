@@ -29,7 +29,12 @@ from peers.process import PeerError, find_program
 from subjects import Kamailio, Trunkline, machine, missing_for_kamailio, version
 
 CHALLENGED = ("invite-auth", "register")
-RATES = {"invite": 300, "invite-auth": 250, "register": 500, "options": 800}
+PEAK_START, PEAK_END, PEAK_STEP = 100, 20_000, 1.3
+PEAK_TOLERANCE = 1000
+"A run passes with at most one message in so many calls sent again."
+PEAK_REST = 5.0
+"Seconds after a run that failed, for what it left behind to end."
+RATES = {"invite": 200, "invite-auth": 150, "register": 300, "options": 600}
 
 
 def main() -> int:
@@ -37,7 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="run.py"
     )
-    parser.add_argument("scenarios", nargs="*", help=f"of {', '.join(CALLERS)}, memory; all by default")
+    parser.add_argument("scenarios", nargs="*", help=f"of {', '.join(CALLERS)}, peak, memory; all by default")
     parser.add_argument("--quick", action="store_true", help="few calls, two rounds")
     parser.add_argument("--rounds", type=int, help="rounds of each scenario (3, quick 2)")
     parser.add_argument("--seconds", type=float, help="length of one round (8, quick 3)")
@@ -47,9 +52,9 @@ def main() -> int:
     parser.add_argument("--alone", action="store_true", help="do not measure Kamailio")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
-    unknown = set(arguments.scenarios) - {*CALLERS, "memory"}
+    unknown = set(arguments.scenarios) - {*CALLERS, "peak", "memory"}
     if unknown:
-        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(CALLERS)} and memory")
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; of {', '.join(CALLERS)}, peak, memory")
     if find_program("sipp") is None:
         print("SIPp is not installed: apt-get install sip-tester", file=sys.stderr)
         return 1
@@ -73,14 +78,14 @@ class Bench:
     def __init__(self, folder: Path, arguments: argparse.Namespace, *, beside: bool) -> None:
         quick = arguments.quick
         self._folder = folder
-        self._scenarios = arguments.scenarios or [*CALLERS, "memory"]
+        self._scenarios = arguments.scenarios or [*CALLERS, "peak", "memory"]
         self._rounds = arguments.rounds or (2 if quick else 3)
         self._seconds = arguments.seconds or (3 if quick else 8)
         self._rate = arguments.rate
         self._users = arguments.users or (500 if quick else 1000)
         self._registrations = arguments.registrations or (4000 if quick else 20000)
         self._kinds = [Trunkline, Kamailio] if beside else [Trunkline]
-        self._figures: dict[str, Any] = {"load": [], "memory": []}
+        self._figures: dict[str, Any] = {"load": [], "peak": [], "memory": []}
 
     def run(self) -> dict[str, Any]:
         """Measure everything and print the table as it grows."""
@@ -98,6 +103,8 @@ class Bench:
             ]
             if wanted:
                 self._load(wanted, challenge)
+        if "peak" in self._scenarios:
+            self._peak()
         if "memory" in self._scenarios:
             self._memory()
         print(f"{time.monotonic() - started:.0f} s in all")
@@ -156,6 +163,26 @@ class Bench:
             flush=True,
         )
 
+    def _peak(self) -> None:
+        """Raise the rate of calls, without authentication, until one fails or much is sent again."""
+        for kind in self._kinds:
+            with ExitStack() as stack:
+                subject = kind(self._folder / f"{kind.name}-peak", users=self._users, challenge=False)
+                stack.callback(subject.close)
+                load = Load(self._folder / f"sipp-peak-{kind.name}", users=self._users)
+                load.register_all(subject)
+                best, rate, tries = 0, PEAK_START, 2
+                while tries and rate < PEAK_END:
+                    calls = int(rate * self._seconds)
+                    run = load.run("invite", subject, rate=rate, calls=calls)
+                    if run.failed or run.retransmissions * PEAK_TOLERANCE > calls:
+                        tries -= 1  # once may be the machine's fault
+                        time.sleep(PEAK_REST)
+                    else:
+                        best, rate = rate, int(rate * PEAK_STEP)
+            self._figures["peak"].append({"server": kind.name, "calls_per_second": best})
+            print(f"peak: {kind.name} {best} calls/s without a failed one (next try was {rate})", flush=True)
+
     def _memory(self) -> None:
         """Register many users once and see what it takes; nothing is challenged.
 
@@ -168,6 +195,8 @@ class Bench:
                 subject = kind(self._folder / f"{kind.name}-memory", users=count, challenge=False)
                 stack.callback(subject.close)
                 load = Load(self._folder / f"sipp-memory-{kind.name}", users=count)
+                if isinstance(subject, Trunkline):
+                    subject.restart()  # the first start makes an administrator, which takes memory
                 empty = memory_kb(subject.pid)
                 load.register_all(subject, rate=self._rate or 400)
                 time.sleep(1)

@@ -375,7 +375,7 @@ def test_outbound_calls_can_be_switched_off(located, call):
 
 def test_strangers_reach_local_users_without_credentials(located, wire, far):
     phone = far()
-    server, domain = located("@ A 127.0.0.1", auth={"challenge": True})
+    server, _ = located("@ A 127.0.0.1", auth={"challenge": True})
     server.password("bob")
     with_bob = wire(server)
     assert options(with_bob, "example.test", sender="sip:carol@far.test") == 480
@@ -385,7 +385,7 @@ def test_strangers_reach_local_users_without_credentials(located, wire, far):
 
 def test_contact_of_what_another_proxy_sent_on_is_left_alone(located, wire, far):
     phone = far()
-    server, domain = located("@ A 127.0.0.1", auth=OPEN)
+    server, _ = located("@ A 127.0.0.1", auth=OPEN)
     register(wire(server), "plain", f"sip:bob@{HOST}:{phone.port}")
     proxy = wire(server)
     contact = "Contact: <sip:carol@10.1.2.3:5060>"
@@ -398,7 +398,7 @@ def test_contact_of_what_another_proxy_sent_on_is_left_alone(located, wire, far)
 
 
 def test_phone_that_is_gone_is_unavailable_at_once(located, wire, call):
-    server, domain = located("@ A 127.0.0.1", auth=OPEN)
+    server, _ = located("@ A 127.0.0.1", auth=OPEN)
     register(wire(server), "gone", f"sip:bob@{HOST}:{free_port()}")
     begin = time.monotonic()
     assert options(wire(server), "sip:gone@example.test") == 480

@@ -17,7 +17,15 @@ from typing import Any
 import attrs
 import pytest
 
-from trunkline.sip_parser import Message, Request, Response, Uri, make_response, parse_datagram
+from trunkline.sip_parser import (
+    Message,
+    RemoteProtocolError,
+    Request,
+    Response,
+    Uri,
+    make_response,
+    parse_datagram,
+)
 from trunkline.sip_proxy.core import Effect, ProxyCore, ResponseReady, Target
 from trunkline.sip_proxy.watch import CallWatch, Fact
 from trunkline.sip_transaction import (
@@ -125,13 +133,20 @@ class Bench:
                 # The same object comes again when the layer retransmits; the tests here do not count those.
                 if not any(effect is send for send in self.sends):
                     self.sends.append(effect)
-                    self.sent.append((parse_datagram(effect.data), effect.flow))
+                    self._note(effect)
             elif isinstance(effect, ResponseReady):
                 self.ready.append(effect)
                 if self.relays:
                     self.act(self.core.relay(effect.context, effect.response, now=self.now))
             else:
                 self.others.append(effect)
+
+    def _note(self, send: Send) -> None:
+        try:
+            self.sent.append((parse_datagram(send.data), send.flow))
+        except RemoteProtocolError:
+            # An answer to nonsense repeats the nonsense.
+            assert send.key is None
 
     def receive(self, request: Request, flow: Flow | None = None) -> ServerTransaction:
         """Let a new request arrive, and give its transaction."""
@@ -281,7 +296,10 @@ class Node:
 
 @attrs.define
 class Plan:
-    """What a phone does with an INVITE: each moment is seconds after it came, None: never."""
+    """What a phone does with an INVITE: each moment is seconds after it came, None: never.
+
+    After 200 seconds any phone gives up.
+    """
 
     ring_after: float | None = 0.1
     final_after: float | None = 1.0
@@ -340,6 +358,7 @@ class Phone(Node):
             network.at(network.now + plan.ring_after, lambda: self._respond(transaction, 180))
         if plan.final_after is not None:
             network.at(network.now + plan.final_after, lambda: self._finish(transaction, plan.status))
+        network.at(network.now + 200.0, lambda: self._finish(transaction, 480))
 
     def _respond(self, transaction: ServerTransaction, status: int) -> None:
         if transaction.last_status < 200:

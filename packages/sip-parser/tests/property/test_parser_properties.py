@@ -31,7 +31,12 @@ from trunkline.sip_parser.testing import (
     vias,
 )
 
-TYPED = [name for name, member in vars(Request.__mro__[1]).items() if isinstance(member, property)]
+TYPED = [
+    name
+    for base in Request.__mro__[1:]
+    for name, member in vars(base).items()
+    if isinstance(member, property)
+]
 
 
 def parsed(data):

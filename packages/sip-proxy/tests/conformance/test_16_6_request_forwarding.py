@@ -36,6 +36,20 @@ def test_step_2_the_request_uri_is_the_targets(kit: Any, bench: Any) -> None:
     assert forward(kit, bench, kit.request()).uri == BOB
 
 
+@pytest.mark.parametrize(
+    ("contact", "uri"),
+    [
+        ("sip:b@198.51.100.2:5060?Route=%3Csip:x%3E", "sip:b@198.51.100.2:5060"),
+        ("sip:b@198.51.100.2;method=BYE;ob?Subject=x", "sip:b@198.51.100.2;ob"),
+        ("sip:what?@198.51.100.2", "sip:what?@198.51.100.2"),
+    ],
+)
+def test_step_2_what_no_request_uri_may_hold_is_left_out(
+    kit: Any, bench: Any, contact: str, uri: str
+) -> None:
+    assert forward(kit, bench, kit.request(), Target(contact, kit.udp(2))).uri == uri
+
+
 @pytest.mark.parametrize(("before", "after"), [(70, 69), (1, 0), (255, 254), (None, 70)])
 def test_step_3_max_forwards_counts_down(kit: Any, bench: Any, before: int | None, after: int) -> None:
     assert forward(kit, bench, kit.request(max_forwards=before)).max_forwards == after

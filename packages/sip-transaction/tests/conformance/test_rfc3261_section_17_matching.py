@@ -56,10 +56,19 @@ def test_17_2_3_branch_sent_by_and_method_make_a_transaction(desk, names, change
 
 def test_17_2_3_nothing_else_of_a_request_matters(desk):
     desk.serve()
-    same = desk.request(
-        uri="sip:else@example.test", to="<sip:x@example.test>;tag=1", call_id="other", cseq="9 INVITE"
-    )
+    same = desk.request(uri="sip:else@example.test", to="<sip:x@example.test>;tag=1", cseq="9 INVITE")
     assert desk.receive(same) == []
+
+
+def test_17_2_3_a_branch_that_comes_again_with_another_call_id_is_no_copy(desk, names):
+    desk.serve()
+    assert "RequestReceived" in names(desk.receive(desk.request(call_id="other")))
+
+
+def test_17_2_3_a_branch_that_is_only_the_cookie_is_matched_by_the_old_rules(desk, names):
+    desk.serve(branch="z9hG4bK")
+    assert desk.receive(desk.request(branch="z9hG4bK")) == []
+    assert "RequestReceived" in names(desk.receive(desk.request(branch="z9hG4bK", cseq="9 INVITE")))
 
 
 def test_17_2_3_ack_to_a_failure_is_matched_by_the_branch_of_its_invite(desk):

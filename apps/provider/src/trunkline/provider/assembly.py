@@ -25,7 +25,7 @@ from trunkline.sip_transaction import Flow, TransactionLayer
 from .config import Settings, local_names
 from .directory import Directory
 from .policy import DefaultPolicy, Domains
-from .stack import Stack, StackOptions
+from .stack import Stack
 from .stack._calls import Calls, MediaRules
 from .stack._locating import Locating
 from .stack._ways import Address, Ways
@@ -65,7 +65,11 @@ def assemble(
     ports = {port for _, port in own}
 
     def is_local(host: str, port: int | None) -> bool:
-        return host.strip("[]").lower() in own_hosts and (port or 5060) in ports
+        host = host.strip("[]").lower()
+        if host in own_hosts:
+            return (port or 5060) in ports
+        # a served domain means us too, as an outbound proxy in a Route; DNS may know another port
+        return (port is None or port in ports) and domains.canonical(host) is not None
 
     core = ProxyCore(
         layer,
@@ -125,7 +129,7 @@ def assemble(
         calls=calls,
         clock=clock,
         token=token,
-        options=StackOptions(user_agent=settings.server.user_agent),
+        user_agent=settings.server.user_agent,
         secret=secret,
     )
     calls.bind(stack)

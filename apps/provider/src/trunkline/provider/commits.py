@@ -65,45 +65,47 @@ class GroupCommit:
         try:
             while True:
                 await self._work.wait()
-                await trio.sleep(self._interval)
+                await trio.sleep(RETRY if self._kept else self._interval)
                 self._work = trio.Event()
                 await self._commit()
-                if self._kept:
-                    self._work.set()
         finally:
-            with trio.CancelScope(deadline=trio.current_time() + 5, shield=True):
-                await self._commit()
+            await self._commit()
+            if self._kept:
+                log.critical("writes lost: the database was away at the end", rows=self._rows_kept())
 
     async def _commit(self) -> None:
+        # what comes in while the kept ones are tried stays in the batch: a cancellation must not lose it
+        error = await self._write_kept()
         batch, self._batch = self._batch, Batch()
         waiting, self._waiting = self._waiting, []
-        if self._kept and not await self._write_kept():
-            self._keep(batch, waiting)
-            return
-        if len(batch):
+        if error is None and len(batch):
             error = await self._write(batch)
             if error is not None:
                 log.error(
                     "the database does not take writes; they are kept and tried again", error=str(error)
                 )
-                self._keep(batch, waiting)
-                return
+        if error is not None:
+            self._keep(batch, waiting)
+            return
         for done in waiting:
             done(True)
 
-    async def _write_kept(self) -> bool:
+    async def _write_kept(self) -> StoreError | None:
+        if not self._kept:
+            return None
         while self._kept:
             error = await self._write(self._kept[0])
             if error is not None:
-                await trio.sleep(RETRY)
-                return False
+                return error
             del self._kept[0]
         log.warning("the database takes writes again; nothing was lost")
-        return True
+        return None
 
     async def _write(self, batch: Batch) -> StoreError | None:
         try:
-            refused = await trio.to_thread.run_sync(partial(self._store.write, batch), limiter=self._limiter)
+            with trio.CancelScope(shield=True):
+                write = partial(self._store.write, batch)
+                refused = await trio.to_thread.run_sync(write, limiter=self._limiter)
         except StoreError as error:
             self.failures += 1
             self.healthy = False
@@ -120,12 +122,15 @@ class GroupCommit:
         return None
 
     def _keep(self, batch: Batch, waiting: list[Done]) -> None:
-        # first the refusals: they may add what undoes the change, which then follows it in order
         if len(batch):
             self._kept.append(batch)
-        while sum(len(kept) for kept in self._kept) > MAX_KEPT:
+        while self._rows_kept() > MAX_KEPT:
             given_up = self._kept.pop(0)
             log.critical("writes given up: the database has been away too long", rows=len(given_up))
         self._work.set()
-        for done in waiting:
+        # the latest first: each may put back what it found, in memory and in the next batch
+        for done in reversed(waiting):
             done(False)
+
+    def _rows_kept(self) -> int:
+        return sum(len(kept) for kept in self._kept)

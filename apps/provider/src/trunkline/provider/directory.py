@@ -38,10 +38,12 @@ class Directory:
         absent: list[Name] = []
         for name in names:
             entry = known.get(name)
-            if entry is None and not is_text(name):
-                self.learn(name, None, now=now)  # no table has bytes that are not UTF-8
-            elif entry is None or (entry[0] is None and entry[1] <= now):
+            if entry is not None and (entry[0] is not None or entry[1] > now):
+                continue
+            if is_text(name):
                 absent.append(name)
+            else:
+                self.learn(name, None, now=now)  # no table has bytes that are not UTF-8
         return absent
 
     def learn(self, name: Name, subscriber: Subscriber | None, *, now: float) -> None:
@@ -61,19 +63,10 @@ class Directory:
             self._known.move_to_end(name)
         return entry[0]
 
-    def forget(self, name: Name) -> None:
-        """Drop one after the tool or the portal changed it."""
-        self._known.pop(name, None)
-
-    def clear(self) -> None:
-        """Drop all, after a change that names nobody."""
-        self._known.clear()
-
 
 def is_text(name: Name) -> bool:
     """Tell whether a name from a message can be looked up: bytes that were no UTF-8 cannot."""
     try:
-        "@".join(name).encode()
+        return b"\0" not in "@".join(name).encode()
     except UnicodeEncodeError:
         return False
-    return "\0" not in name[0]

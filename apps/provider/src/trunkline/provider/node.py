@@ -24,6 +24,7 @@ from trunkline.sip_proxy import Answer, Outcome
 from trunkline.sip_transaction import Flow, Send
 
 from .assembly import Assembly, assemble
+from .bad_messages import BadMessages
 from .commits import GroupCommit
 from .config import Settings
 from .greeting import announce
@@ -33,7 +34,7 @@ from .relay import RelayClient, RelayError, RelayProcess
 from .resolver import Resolver
 from .rpc import ControlError
 from .rpc._server import serve as serve_rpc
-from .stack import AskDns, AskRelay, AskSubscribers, Barrier, Effect, Write
+from .stack import AskDns, AskRelay, AskSubscribers, BadMessage, Barrier, Effect, Write
 from .store import Store, StoreError, ensure_administrator
 from .transports import ListenError, ListenPoint, TcpTransport, UdpTransport, bind_all
 from .web import WebError, serve_web
@@ -70,8 +71,10 @@ class Node:
         self.resolver = Resolver(settings.dns.servers, settings.dns.timeout)
         self.mishaps = 0
         "Messages that our own mistakes left unhandled."
+        self.bad_messages = BadMessages(log.warning)
         self._udp: dict[tuple[str, int], UdpTransport] = {}
         self._tcp: dict[tuple[str, int], TcpTransport] = {}
+        self._committing = trio.CancelScope(shield=True)
         self._timer = trio.CancelScope()
         self._timer_due = float("inf")
         self._loading = trio.CapacityLimiter(4)
@@ -80,7 +83,7 @@ class Node:
             settings,
             store,
             points,
-            token=os.urandom,
+            token=Tokens(os.urandom).take,
             clock=wall_clock,
             now=trio.current_time(),
             connection_open=self._connection_open,
@@ -93,6 +96,7 @@ class Node:
             AskRelay: self._ask_relay,
             AskSubscribers: self._ask_subscribers,
             AskDns: self._ask_dns,
+            BadMessage: self._note_bad_message,
         }
 
     # -- life
@@ -100,14 +104,19 @@ class Node:
     async def serve(self, ready: Callable[[], None]) -> None:
         """Serve until cancelled; then stop taking messages, and commit what is still to be written."""
         async with trio.open_nursery() as writing:
-            writing.start_soon(self.commits.run)
+            writing.start_soon(self._commit)
             try:
                 async with trio.open_nursery() as tasks:
                     self._tasks = tasks
                     await self._start(tasks)
                     ready()
             finally:
-                writing.cancel_scope.cancel()
+                self._committing.cancel()
+
+    async def _commit(self) -> None:
+        # shielded: the last commit comes after the last message, whoever ends the server
+        with self._committing:
+            await self.commits.run()
 
     async def _start(self, tasks: trio.Nursery) -> None:
         if self.settings.media.mode != "never":
@@ -122,7 +131,13 @@ class Node:
                 tasks.start_soon(udp.run)
             else:
                 tcp = TcpTransport(
-                    point, self._message, self._garbage, self._flow_lost, self._drained, numbers
+                    point,
+                    self._message,
+                    self._garbage,
+                    self._send_failed,
+                    self._flow_lost,
+                    self._drained,
+                    numbers,
                 )
                 self._tcp[point.address] = tcp
                 tasks.start_soon(tcp.run)
@@ -153,7 +168,10 @@ class Node:
             )
 
     def _garbage(self, error: RemoteProtocolError, flow: Flow) -> None:
-        self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
+        try:
+            self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
+        except Exception:
+            self._mishap(flow, b"" if error.message is None else error.message.to_bytes())
 
     def _flow_lost(self, flow: Flow, reason: str) -> None:
         self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
@@ -210,6 +228,7 @@ class Node:
         while True:
             await trio.sleep(HEARTBEAT)
             self._perform(self.stack.heartbeat())
+            self.bad_messages.sum_up(now=trio.current_time())
 
     # -- effects
 
@@ -236,6 +255,9 @@ class Node:
 
     def _barrier(self, effect: Barrier) -> None:
         self.commits.when_written(partial(self._resume, effect))
+
+    def _note_bad_message(self, effect: BadMessage) -> None:
+        self.bad_messages.note(effect, now=trio.current_time())
 
     def _ask_relay(self, effect: AskRelay) -> None:
         if self.relay is None:
@@ -284,6 +306,24 @@ class Node:
         except Exception:
             self._mishap(None, b"")
         self._drained()
+
+
+class Tokens:
+    """Random bytes, drawn from the system in blocks: asking it costs as much as parsing a header."""
+
+    def __init__(self, draw: Callable[[int], bytes]) -> None:
+        self._draw = draw
+        self._block = b""
+        self._used = 0
+
+    def take(self, count: int) -> bytes:
+        """Return that many bytes, none of them ever given before."""
+        used = self._used
+        if used + count > len(self._block):
+            self._block = self._draw(max(4096, count))
+            used = 0
+        self._used = used + count
+        return self._block[used : used + count]
 
 
 def wall_clock() -> datetime:
@@ -367,9 +407,13 @@ async def _main(
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_rpc, settings.control_path, methods)
+            ready = trio.Event()
+            nursery.start_soon(node.serve, ready.set)
+            await ready.wait()
+            announce(node, administrator)
             if web is not None:
+                # last, because what it imports takes as long as all the rest
                 await nursery.start(serve_web, web, methods["health"])
-            nursery.start_soon(node.serve, partial(announce, node, administrator))
             async for _ in signals:
                 nursery.cancel_scope.cancel()
                 break

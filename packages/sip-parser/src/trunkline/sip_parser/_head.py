@@ -17,7 +17,7 @@ from ._errors import RemoteProtocolError, shown
 from ._grammar import is_token
 from ._headers import Headers
 from ._messages import Message, Request, Response
-from ._names import CANONICAL, WRITTEN_NAMES, learn_name
+from ._names import CANONICAL, KNOWN_METHODS, WRITTEN_NAMES, learn_name
 from ._typed import content_length
 
 MAX_HEAD: Final = 65535
@@ -25,10 +25,6 @@ MAX_HEAD: Final = 65535
 MAX_HEADERS: Final = 256
 """Header lines."""
 
-_KNOWN: Final = (
-    "ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE"
-)
-_METHODS: Final = frozenset(_KNOWN.split())
 _MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
 _NEEDED: Final = frozenset(_MANDATORY)
 
@@ -115,6 +111,28 @@ def salvage(head: str, max_headers: int = MAX_HEADERS) -> Message | None:
         return error.message
 
 
+def framed_length(head: str, error: RemoteProtocolError) -> int | None:
+    """Say where the body of a refused message ends on a stream, so that the connection may live on.
+
+    A start line that is no SIP at all is no reason to believe what follows it.
+
+    Raises:
+        RemoteProtocolError: `error` itself, where that cannot be known.
+    """
+    message = error.message
+    try:
+        if message is not None:
+            return content_length(message.headers)
+        if head[:4].upper() == "SIP/":
+            lines = head.split("\r\n")[1:]
+            headers = Headers()
+            headers._names, headers._lines = _read_lines(head, lines)
+            return content_length(headers)
+    except RemoteProtocolError:
+        pass
+    raise error
+
+
 def has_stray_line_end(head: str) -> bool:
     """Whether a CR, LF or NUL stands where none may, so that others may see other lines than we do."""
     return _stray(head) is not None
@@ -125,7 +143,7 @@ def _read_start_line(start_line: str, headers: Headers) -> Message:
     if len(parts) == 3:
         method, uri, version = parts
         if (
-            (method in _METHODS or is_token(method) is not None)
+            (method in KNOWN_METHODS or is_token(method) is not None)
             and (version == "SIP/2.0" or _is_version(version) is not None)
             and uri
             and _bad_uri(uri) is None

@@ -1,7 +1,8 @@
 """What requests and responses have in common: headers, body, writing, and the typed view of the headers.
 
 Typed attributes are parsed when first asked for; each may raise RemoteProtocolError naming the header, unless
-`check_message` has passed before. How a header is read is `_typed`; the two kinds of message are `_messages`.
+`check_message` has passed before. How a header is read is `_typed`; rarer headers are in `_more_headers`, the
+two kinds of message in `_messages`.
 
 Source: RFC 3261 §7
 """
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
 from ._headers import Headers
+from ._more_headers import MoreHeaders
 from ._typed import PARSERS
 from ._via import CSeq, Via
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from ._messages import Message
 
 
-class MessageBase:
+class MessageBase(MoreHeaders):
     """What requests and responses have in common."""
 
     __slots__ = ("_body", "_changed", "_start", "headers")
@@ -206,8 +208,8 @@ class MessageBase:
         cached = headers._cache.get(key)
         return self._typed(key) if cached is None else cached
 
-    def _tags(self, key: str) -> list[str]:
-        cached: tuple[str, ...] | None = self.headers._cache.get(key)
+    def _tags(self, key: str) -> list[Any]:
+        cached: tuple[Any, ...] | None = self.headers._cache.get(key)
         return list(self._typed(key) if cached is None else cached)
 
 

@@ -1,4 +1,4 @@
-"""Header names: the spelling used inside, the spelling written, compact forms, and which are no lists.
+"""Header names: the spelling used inside, the spelling written, compact forms, which are no lists; methods.
 
 Source: RFC 3261 §7.3.3, §20; the IANA registry of SIP header fields for the later compact forms
 """
@@ -35,32 +35,52 @@ COMPACT_FORMS: Final[dict[str, str]] = {
 }
 
 _WRITTEN: Final = (
-    "Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events "
-    "Authentication-Info Authorization Call-ID Call-Info Contact Content-Disposition Content-Encoding "
-    "Content-Language Content-Length Content-Type CSeq Date Diversion Error-Info Event Expires "
-    "Feature-Caps Flow-Timer From Geolocation History-Info Identity Identity-Info In-Reply-To Join "
-    "Max-Breadth Max-Forwards MIME-Version Min-Expires Min-SE Organization P-Access-Network-Info "
-    "P-Asserted-Identity P-Associated-URI P-Called-Party-ID P-Charging-Vector P-Preferred-Identity Path "
-    "Priority Privacy Proxy-Authenticate Proxy-Authentication-Info Proxy-Authorization Proxy-Require RAck "
-    "Reason Record-Route Recv-Info Refer-Sub Refer-To Referred-By Reject-Contact Remote-Party-ID Replaces "
-    "Reply-To Request-Disposition Require Resource-Priority Retry-After Route RSeq Security-Client "
-    "Security-Server Security-Verify Server Service-Route Session-Expires SIP-ETag SIP-If-Match Subject "
-    "Subscription-State Supported Target-Dialog Timestamp To Unsupported User-Agent User-to-User Via "
-    "Warning WWW-Authenticate"
+    "Accept Accept-Contact Accept-Encoding Accept-Language Accept-Resource-Priority Alert-Info Allow "
+    "Allow-Events Answer-Mode Authentication-Info Authorization Call-ID Call-Info Contact "
+    "Content-Disposition Content-Encoding Content-Language Content-Length Content-Type CSeq Date Diversion "
+    "Error-Info Event Expires Feature-Caps Flow-Timer From Geolocation Geolocation-Error "
+    "Geolocation-Routing History-Info Identity Identity-Info In-Reply-To Info-Package Join Max-Breadth "
+    "Max-Forwards MIME-Version Min-Expires Min-SE Organization P-Access-Network-Info P-Asserted-Identity "
+    "P-Asserted-Service P-Associated-URI P-Called-Party-ID P-Charging-Function-Addresses P-Charging-Vector "
+    "P-Early-Media P-Media-Authorization P-Preferred-Identity P-Preferred-Service P-Served-User "
+    "P-Visited-Network-ID Path Priority Priv-Answer-Mode Privacy Proxy-Authenticate "
+    "Proxy-Authentication-Info Proxy-Authorization Proxy-Require RAck Reason Record-Route "
+    "Recv-Info Refer-Sub Refer-To Referred-By Reject-Contact Remote-Party-ID Replaces Reply-To "
+    "Request-Disposition Require Resource-Priority Retry-After Route RSeq Security-Client Security-Server "
+    "Security-Verify Server Service-Route Session-Expires Session-ID SIP-ETag SIP-If-Match Subject "
+    "Subscription-State Supported Suppress-If-Match Target-Dialog Timestamp To Unsupported User-Agent "
+    "User-to-User Via Warning WWW-Authenticate"
 )
 
 WRITTEN_NAMES: Final[dict[str, str]] = {name.lower(): name for name in _WRITTEN.split()}
 """How a header is spelled when we write it."""
 
-_ONE_A_LINE: Final = (
-    "authentication-info authorization call-id content-disposition content-length content-type cseq date "
-    "event expires from identity max-breadth max-forwards mime-version min-expires min-se organization "
-    "priority proxy-authenticate proxy-authentication-info proxy-authorization rack referred-by refer-to "
-    "replaces reply-to retry-after rseq server session-expires sip-etag sip-if-match subject "
-    "subscription-state timestamp to user-agent www-authenticate"
+_SINGLE: Final = (
+    "answer-mode call-id content-disposition content-length content-type cseq date event expires flow- "
+    "timer from geolocation-error geolocation-routing identity-info info-package join max-breadth max- "
+    "forwards mime-version min-expires min-se organization p-called-party-id p-charging-vector "
+    "p-served-user priority priv-answer-mode privacy rack refer-sub refer-to referred-by replaces "
+    "reply-to retry-after rseq server session-expires session-id sip-etag sip-if-match subject "
+    "subscription-state suppress-if-match target-dialog timestamp to user-agent"
 )
-NOT_LISTS: Final = frozenset(_ONE_A_LINE.split())
-"""Headers in which a comma separates no values."""
+SINGLE: Final = frozenset(_SINGLE.split())
+"""Headers that come once and hold one value."""
+
+_ONE_A_LINE: Final = (
+    "authentication-info authorization identity proxy-authenticate proxy-authentication-info proxy- "
+    "authorization www-authenticate"
+)
+ONE_A_LINE: Final = frozenset(_ONE_A_LINE.split())
+"""Headers that may come again, but whose commas separate the parts of one value. Source: RFC 3261 §7.3.1"""
+
+NOT_LISTS: Final = SINGLE | ONE_A_LINE
+"""Headers in which a comma separates no values; unknown ones are taken for lists, which they mostly are."""
+
+_KNOWN_METHODS: Final = (
+    "ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE"
+)
+KNOWN_METHODS: Final = frozenset(_KNOWN_METHODS.split())
+"""The registered methods."""
 
 _REMEMBERED: Final = 4096
 

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from ._errors import RemoteProtocolError
-from ._head import MAX_HEAD, MAX_HEADERS, has_stray_line_end, parse_head, salvage
+from ._head import MAX_HEAD, MAX_HEADERS, framed_length, has_stray_line_end, parse_head, salvage
 from ._messages import Message
 from ._typed import content_length
 
@@ -196,13 +196,15 @@ class StreamReader:
         self._searched = 0
         head = buffer[:end].decode("utf-8", "surrogateescape")
         result: Message | RemoteProtocolError
+        message: Message | None
         try:
             result = message = parse_head(head, self.max_headers)
+            length = content_length(message.headers)
         except RemoteProtocolError as error:
-            if error.message is None or error.status_hint == 513 or has_stray_line_end(head):
+            if error.status_hint == 513 or has_stray_line_end(head):
                 raise
             result, message = error, error.message
-        length = content_length(message.headers)
+            length = framed_length(head, error)
         if length is None:
             if isinstance(result, RemoteProtocolError):
                 raise result

@@ -1,15 +1,17 @@
 """From raw header lines to typed values: one function a header, found by the key its value is cached under.
 
-Only the headers a message has as attributes; the values themselves are read in `_via`, `_address`, `_uri`.
+Only the headers a message has as attributes; the values themselves are read in `_via`, `_address`, `_fields`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from ._address import NameAddr
 from ._errors import RemoteProtocolError, shown
+from ._fields import ParamValue, RetryAfter, parse_date
 from ._grammar import is_token
 from ._headers import Headers
 from ._names import WRITTEN_NAMES
@@ -110,6 +112,54 @@ def _methods(headers: Headers) -> tuple[str, ...]:
     return tuple(headers.values("allow"))
 
 
+def _events(headers: Headers) -> tuple[str, ...]:
+    return tuple(headers.values("allow-events"))
+
+
+def _address(name: str) -> Callable[[Headers], NameAddr]:
+    return lambda headers: NameAddr.parse(_one(headers, name), WRITTEN_NAMES[name])
+
+
+def _value(name: str) -> Callable[[Headers], ParamValue]:
+    return lambda headers: ParamValue.parse(_one(headers, name), WRITTEN_NAMES[name])
+
+
+def _values(name: str) -> Callable[[Headers], tuple[ParamValue, ...]]:
+    written = WRITTEN_NAMES[name]
+    return lambda headers: tuple([ParamValue.parse(value, written) for value in headers.values(name)])
+
+
+def _seconds_with_params(name: str, section: str) -> Callable[[Headers], ParamValue]:
+    def parse(headers: Headers) -> ParamValue:
+        value = ParamValue.parse(_one(headers, name), WRITTEN_NAMES[name])
+        read_number(value.value, WRITTEN_NAMES[name], _SECONDS, section)
+        return value
+
+    return parse
+
+
+def _min_se(headers: Headers) -> int:
+    return int(_seconds_with_params("min-se", "RFC 4028 §5")(headers).value)
+
+
+def _rack(headers: Headers) -> tuple[int, CSeq]:
+    number, _, cseq = _one(headers, "rack").partition(" ")
+    return read_number(number, "RAck", _SECONDS, "RFC 3262 §7.2"), CSeq.parse(cseq)
+
+
+def _privacy(headers: Headers) -> tuple[str, ...]:
+    text = _one(headers, "privacy").replace(",", ";")  # some write it as a list
+    return tuple([part for part in (piece.strip(" \t").lower() for piece in text.split(";")) if part])
+
+
+def _retry_after(headers: Headers) -> RetryAfter:
+    return RetryAfter.parse(_one(headers, "retry-after"))
+
+
+def _date(headers: Headers) -> datetime:
+    return parse_date(_one(headers, "date"))
+
+
 _SECONDS: Final = (1 << 32) - 1
 
 
@@ -152,5 +202,28 @@ PARSERS: Final[dict[str, Callable[[Headers], Any]]] = {
     "require": _option_tags("require"),
     "proxy-require": _option_tags("proxy-require"),
     "supported": _option_tags("supported"),
+    "unsupported": _option_tags("unsupported"),
     "allow": _methods,
+    "allow-events": _events,
+    "path": _addresses("path"),
+    "service-route": _addresses("service-route"),
+    "p-asserted-identity": _addresses("p-asserted-identity"),
+    "p-preferred-identity": _addresses("p-preferred-identity"),
+    "diversion": _addresses("diversion"),
+    "history-info": _addresses("history-info"),
+    "refer-to": _address("refer-to"),
+    "referred-by": _address("referred-by"),
+    "reply-to": _address("reply-to"),
+    "event": _value("event"),
+    "subscription-state": _value("subscription-state"),
+    "replaces": _value("replaces"),
+    "reason": _values("reason"),
+    "accept": _values("accept"),
+    "session-expires": _seconds_with_params("session-expires", "RFC 4028 §4"),
+    "min-se": _min_se,
+    "rseq": _number("rseq", _SECONDS, "RFC 3262 §7.1"),
+    "rack": _rack,
+    "privacy": _privacy,
+    "retry-after": _retry_after,
+    "date": _date,
 }

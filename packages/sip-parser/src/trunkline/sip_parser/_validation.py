@@ -9,10 +9,15 @@ from typing import Final
 
 from ._errors import RemoteProtocolError, shown
 from ._messages import Message, Request
-from ._names import WRITTEN_NAMES
+from ._names import KNOWN_METHODS, WRITTEN_NAMES
 from ._uri import OtherUri, Uri
 
-_SINGLE: Final = ("from", "to", "call-id", "cseq", "max-forwards", "content-type", "expires", "event")
+_NAMES: Final = (
+    "from to call-id cseq max-forwards content-length content-type expires min-expires event "
+    "subscription-state refer-to referred-by replaces session-expires min-se rseq rack sip-if-match "
+    "target-dialog"
+)
+_ONCE: Final = _NAMES.split()
 
 
 def check_message(message: Message) -> None:
@@ -23,10 +28,10 @@ def check_message(message: Message) -> None:
     URI: its syntax and that its scheme is sip, sips or tel.
 
     Raises:
-        RemoteProtocolError: `status_hint` is 505 for another version, 416 for another URI scheme, else 400;
-            `message` is the message.
+        RemoteProtocolError: `status_hint` is 505 for another version, 416 for another URI scheme, 501 for an
+            unknown method that CSeq does not repeat, else 400; `message` is the message.
 
-    Source: RFC 3261 §16.3, §8.2.2.1, §21.5.6
+    Source: RFC 3261 §16.3, §8.2.2.1, §21.5.6, RFC 4475 §3.1.2.18
     """
     try:
         _check(message)
@@ -41,7 +46,7 @@ def _check(message: Message) -> None:
         raise RemoteProtocolError(f"expected version SIP/2.0, got {shown(version)}", 505, "RFC 3261 §21.5.6")
     names = message.headers._names
     if len(set(names)) != len(names):
-        for name in _SINGLE:
+        for name in _ONCE:
             if names.count(name) > 1:
                 raise RemoteProtocolError(
                     f"expected one {WRITTEN_NAMES[name]} header, got {names.count(name)}",
@@ -61,6 +66,7 @@ def _check(message: Message) -> None:
         if cseq.method != message.method:
             raise RemoteProtocolError(
                 f"CSeq: expected the request's method {shown(message.method)}, got {shown(cseq.method)}",
+                400 if message.method in KNOWN_METHODS else 501,
                 section="RFC 3261 §8.1.1.5",
             )
         _check_request_uri(message)

@@ -16,7 +16,7 @@ ClientKey = tuple[str, str]
 """Branch and method (CSeq's). Source: RFC 3261 §17.1.3"""
 
 ServerKey = tuple[str | int | None, ...]
-"""Branch, sent-by and method, or everything RFC 2543 compares. Source: RFC 3261 §17.2.3"""
+"""Branch, sent-by, method and Call-ID, or everything RFC 2543 compares. Source: RFC 3261 §17.2.3"""
 
 
 def own_branch(headers: Headers) -> str:
@@ -71,8 +71,10 @@ def server_key(request: Request, via: TopVia, method: str) -> ServerKey:
     Source: RFC 3261 §17.2.3, §9.2
     """
     branch = via.branch
-    if branch is not None and (branch.startswith(MAGIC_COOKIE) or _is_cookie(branch)):
-        return branch, via.host, via.port, method
+    # A cookie alone tells no transactions apart. Source: RFC 4475 §3.2.1
+    if branch is not None and len(branch) > 7 and (branch.startswith(MAGIC_COOKIE) or _is_cookie(branch)):
+        # The Call-ID is the same in all that belongs together; it is here for agents that repeat a branch.
+        return branch, via.host, via.port, method, request.headers.get("call-id")
     return old_server_key(request, method, request.to_tag)
 
 
@@ -88,7 +90,7 @@ def old_server_key(request: Request, method: str, to_tag: str | None) -> ServerK
 
 def is_old(key: ServerKey) -> bool:
     """Tell whether a key was made by the rules of RFC 2543."""
-    return len(key) != 4
+    return len(key) != 5
 
 
 def _is_cookie(branch: str) -> bool:

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from trunkline.provider.directory import Name
-from trunkline.sip_parser import DigestCredentials, Uri
+from trunkline.sip_parser import DigestCredentials, Uri, unescape
 from trunkline.sip_proxy import Target, Verdict, consume_credentials, find_credentials
 
-from ._decisions import Challenge, Decision, Drop, Forward, Refuse, Register, Reply, Unlocated
+from ._decisions import Challenge, Decision, Forward, Refuse, Register, Reply, Unlocated
 from ._request import RequestContext
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, REFER, SUBSCRIBE, NOTIFY, UPDATE"
+ALLOWED = frozenset(ALLOW.split(", "))
 UNCHALLENGED = frozenset({"ACK", "CANCEL", "BYE", "PRACK"})
 "Methods that cannot carry, or need not repeat, credentials (RFC 3261 §22.1)."
 
@@ -42,8 +43,10 @@ class DefaultPolicy:
         """Name the subscribers that `request` may ask the directory for."""
         request = context.request
         names: list[Name] = []
+        if request.to_tag is not None and request.method != "REGISTER":
+            return names
         realm = self._realm(context)
-        if realm is not None and self.challenge and request.method not in UNCHALLENGED and not request.to_tag:
+        if realm is not None and self.challenge and request.method not in UNCHALLENGED:
             credentials = find_credentials(request, realm, proxy=request.method != "REGISTER")
             if credentials is not None:
                 names.append((username_of(credentials), realm))
@@ -57,8 +60,8 @@ class DefaultPolicy:
         request = context.request
         if request.to_tag is not None and request.method != "REGISTER":
             return self._in_dialog(context)
-        if context.routed.preloaded and "route" in request.headers:
-            # a Route that names only us is a phone's outbound proxy; one that goes on is for an open relay
+        if "route" in request.headers and (context.routed.preloaded or request.method != "REGISTER"):
+            # a Route that named only us was a phone's outbound proxy; one that goes on is for an open relay
             return Refuse(403, "Preloaded Route Refused")
         decide = self._by_method.get(request.method)
         if decide is not None:
@@ -68,10 +71,8 @@ class DefaultPolicy:
     def _in_dialog(self, context: RequestContext) -> Decision:
         request, routed = context.request, context.routed
         if not context.on_our_path or routed.next_hop is None:
-            if request.method == "ACK":
-                return Drop("ACK that belongs to nothing here")
             return Refuse(481)
-        flow = context.locate(routed.next_hop, context.flow)
+        flow = context.locate(routed.next_hop)
         if flow is None:
             return Forward([Unlocated(request.uri, routed.next_hop)], in_dialog=True)
         return Forward([Target(request.uri, flow)], in_dialog=True)
@@ -80,13 +81,15 @@ class DefaultPolicy:
         request = context.request
         to = request.to.uri
         uri = request.parsed_uri
-        if not isinstance(to, Uri) or not isinstance(uri, Uri) or not to.user:
+        if not isinstance(to, Uri) or not isinstance(uri, Uri):
+            return Refuse(400, "Address Of Record Must Be A SIP URI")  # RFC 4475 §3.3.4
+        if not to.user:
             return Refuse(404, "Address Of Record Must Be user@domain")
         domain = context.domains.canonical(to.host)
         if domain is None or context.domains.canonical(uri.host) != domain:
             return Refuse(403, "Not Registrar Of This Domain")
-        refusal = self._authenticate(context, domain, to.address_of_record.partition("@")[0])
-        return refusal or Register(f"{to.address_of_record.partition('@')[0]}@{domain}")
+        user = user_of(to)
+        return self._authenticate(context, domain, user) or Register(f"{user}@{domain}")
 
     def _options(self, context: RequestContext) -> Decision:
         uri = context.request.parsed_uri
@@ -98,35 +101,30 @@ class DefaultPolicy:
 
     def _call(self, context: RequestContext) -> Decision:
         request = context.request
-        if request.method in ("ACK", "CANCEL"):
-            return (
-                Drop(f"{request.method} that belongs to nothing here")
-                if request.method == "ACK"
-                else Refuse(481)
-            )
+        if request.method == "CANCEL":
+            return Refuse(481)
         caller = request.from_.uri
         uri = request.parsed_uri
         if not isinstance(uri, Uri):
             return Refuse(404, "No Route To This Kind Of Address")
         realm = self._realm(context)
         if realm is not None and isinstance(caller, Uri):
-            refusal = self._authenticate(context, realm, caller.address_of_record.partition("@")[0])
+            refusal = self._authenticate(context, realm, user_of(caller))
             if refusal is not None:
                 return refusal
         domain = context.domains.canonical(uri.host)
         if domain is None:
             return self._outbound(context, uri)
         if not uri.user:
-            return Refuse(484)
-        user = uri.address_of_record.partition("@")[0]
+            return Refuse(484) if request.method in ALLOWED else Refuse(405, headers=(("Allow", ALLOW),))
+        user = user_of(uri)
         targets = context.binding_targets(f"{user}@{domain}")
         if targets:
             for target in targets:
                 target.ring_timeout = self.ring_timeout
             return Forward(targets)
-        if context.directory.get((user, domain)) is None:
-            return Refuse(404)
-        return Refuse(480)
+        known = f"{user}@{domain}" in context.location or context.directory.get((user, domain)) is not None
+        return Refuse(480 if known else 404)
 
     def _outbound(self, context: RequestContext, uri: Uri) -> Decision:
         # what cannot be challenged proves nothing, and has no business outside a dialog
@@ -146,12 +144,12 @@ class DefaultPolicy:
             return Challenge(realm)
         claimed = username_of(credentials)
         subscriber = context.directory.get((claimed, realm))
-        ha1 = no_subscriber if subscriber is None else subscriber.ha1_for
+        ha1 = no_subscriber
+        if subscriber is not None:
+            ha1 = subscriber.ha1b_for if "@" in credentials.username else subscriber.ha1_for
         verdict = context.authenticator.verify(request, credentials, ha1, at=context.at)
-        if verdict in (Verdict.STALE, Verdict.REPLAYED):
-            return Challenge(realm, stale=True)
         if verdict is not Verdict.ACCEPTED:
-            return Challenge(realm)
+            return Challenge(realm, stale=verdict.stale)
         if claimed != user:
             return Refuse(403, "From And Credentials Differ" if proxy else "To And Credentials Differ")
         consume_credentials(request, realm, proxy=proxy)
@@ -167,10 +165,10 @@ class DefaultPolicy:
     def _callee(self, context: RequestContext) -> Name | None:
         request = context.request
         uri = request.parsed_uri
-        if request.method in ("REGISTER", "ACK", "CANCEL") or request.to_tag or not isinstance(uri, Uri):
+        if request.method in ("REGISTER", "CANCEL") or not isinstance(uri, Uri):
             return None
         domain = context.domains.canonical(uri.host)
-        return (uri.address_of_record.partition("@")[0], domain) if domain is not None and uri.user else None
+        return (user_of(uri), domain) if domain is not None and uri.user else None
 
     _by_method: ClassVar[dict[str, Callable[[DefaultPolicy, RequestContext], Decision]]] = {
         "REGISTER": _register,
@@ -181,6 +179,11 @@ class DefaultPolicy:
 def no_subscriber(algorithm: str) -> str | None:
     """Give the HA1 of nobody; credentials are still computed, so that time tells nothing."""
     return None
+
+
+def user_of(uri: Uri) -> str:
+    """Return the user part, unescaped; it may hold an @ of its own."""
+    return "" if uri.user is None else unescape(uri.user)
 
 
 def username_of(credentials: DigestCredentials) -> str:

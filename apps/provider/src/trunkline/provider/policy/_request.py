@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Protocol
+from functools import lru_cache
+from ipaddress import IPv6Address
 
 import attrs
 
@@ -46,6 +47,10 @@ class Domains:
         a domain by itself.
         """
         host = host.lower().rstrip(".")
+        if ":" in host:
+            host = _one_spelling(host.strip("[]"))
+            if f"[{host}]" in self.names:
+                return f"[{host}]"
         if host in self.names:
             return host
         if host in self.own_hosts:
@@ -53,10 +58,13 @@ class Domains:
         return None
 
 
-class Locate(Protocol):
-    """Finds the way to a URI without asking anybody; None when it cannot."""
-
-    def __call__(self, uri: Uri | TelUri | OtherUri, came_by: Flow) -> Flow | None: ...
+@lru_cache(maxsize=1024)
+def _one_spelling(address: str) -> str:
+    """Spell an IPv6 address as everybody does, so that equal ones are the same text (RFC 5952)."""
+    try:
+        return str(IPv6Address(address))
+    except ValueError:
+        return address
 
 
 @attrs.define(eq=False)
@@ -73,7 +81,8 @@ class RequestContext:
     directory: Directory
     location: Location
     authenticator: Authenticator
-    locate: Locate
+    locate: Callable[[Uri | TelUri | OtherUri], Flow | None]
+    "Finds the way to a URI without asking anybody; None when it cannot."
     binding_targets: Callable[[str], list[Target | Unlocated]]
     "Targets of an address of record's live bindings, best first."
     on_our_path: bool

@@ -45,6 +45,7 @@ class RelayProcess:
         self._token = token
         self.client: RelayClient | None = None
         self.restarts = 0
+        self._port = 0  # the system's choice at first, the same ever after: the client stays connected to it
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the relay running until cancelled."""
@@ -53,43 +54,53 @@ class RelayProcess:
             task_status.started()
             await self.client.run()
             return
-        port = 0
         while True:
-            process = await self._start(port)
             try:
-                assert process.stdout is not None
-                port = await self._read_port(process.stdout)
-                async with trio.open_nursery() as nursery:
-                    if self.client is None:
-                        self.client = RelayClient(("127.0.0.1", port), self._token, self._noticed)
-                        task_status.started()
-                    nursery.start_soon(self.client.run)
-                    status = await process.wait()
-                    log.error("the media relay ended; it is started again", status=status)
-                    self.restarts += 1
-                    nursery.cancel_scope.cancel()
-            finally:
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + 3):
-                    if process.stdin is not None:
-                        await process.stdin.aclose()
-                    await process.wait()
-                if process.returncode is None:
-                    process.kill()
+                await self._run_child(task_status)
+            except RelayError as error:
+                if self.client is None:
+                    raise
+                log.error("the media relay could not be started again", reason=str(error))
             await trio.sleep(RESTART_AFTER)
 
-    async def _start(self, port: int) -> trio.Process:
+    async def _run_child(self, task_status: trio.TaskStatus[None]) -> None:
+        process = await self._start()
+        try:
+            assert process.stdout is not None
+            self._port = await self._read_port(process.stdout)
+            async with trio.open_nursery() as nursery:
+                if self.client is None:
+                    self.client = RelayClient(("127.0.0.1", self._port), self._token, self._noticed)
+                    task_status.started()
+                nursery.start_soon(self.client.run)
+                status = await process.wait()
+                log.error("the media relay ended; it is started again", status=status)
+                self.restarts += 1
+                nursery.cancel_scope.cancel()
+        finally:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + 3):
+                if process.stdin is not None:
+                    await process.stdin.aclose()
+                await process.wait()
+            if process.returncode is None:
+                process.kill()
+
+    async def _start(self) -> trio.Process:
         media = self._media
         settings = {
-            "ng": ["127.0.0.1", port],
+            "ng": ["127.0.0.1", self._port],
             "address": media.address or "0.0.0.0",
             "ports": list(media.ports),
             "timeout": media.timeout,
             "until_stdin_closes": True,
         }
         command = [sys.executable, "-m", "trunkline.provider.relay", json.dumps(settings)]
-        return await trio.lowlevel.open_process(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-        )
+        try:
+            return await trio.lowlevel.open_process(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            )
+        except OSError as error:
+            raise RelayError(f"the media relay did not start: {error.strerror}") from error
 
     async def _read_port(self, stdout: trio.abc.ReceiveStream) -> int:
         line = b""

@@ -17,7 +17,7 @@ import structlog
 
 from trunkline import acct
 from trunkline.provider.policy import Forward, Refuse, RequestContext
-from trunkline.sip_parser import Message, Request, Response, make_response
+from trunkline.sip_parser import Message, RemoteProtocolError, Request, Response, SipError, make_response
 from trunkline.sip_proxy import (
     Branch,
     Call,
@@ -149,7 +149,10 @@ class Calls:
             if transaction.user is not None:
                 return  # cancelled meanwhile, and answered
             if found:
-                self._forward_to(found, transaction, context, decision, later)
+                try:
+                    self._forward_to(found, transaction, context, decision, later)
+                except RemoteProtocolError as error:  # a header that is no good
+                    self._stack.answer(transaction, error.status_hint, None, (), later)
                 return
             status, reason = refusal.status, refusal.reason
             if initial:
@@ -173,9 +176,10 @@ class Calls:
             if self._wants_relay(context, targets):
                 self.relayed.add(call_id)
         elif method in WATCHED_METHODS and decision.in_dialog:
+            facts = self.watch.in_dialog(request, at=context.at, flow=context.flow)
             if method == "BYE" and call_id in self.relayed:
-                self._release_media(request)
-            self._tell(self.watch.in_dialog(request, at=context.at, flow=context.flow))
+                self._release_media_of_bye(request, ended=bool(facts))
+            self._tell(facts)
         leg = Leg(method, initial, call_id in self.relayed, context.flow)
         if not (leg.relayed and method in OFFER_METHODS and has_sdp(request)):
             self._stack.send_on(transaction, request, decision, targets, leg, now)
@@ -186,6 +190,8 @@ class Calls:
             if transaction.user is not None:  # cancelled meanwhile, and answered
                 self._release_media(request)
             elif put_sdp(request, reply):
+                # media of a call that was taken up are set up anew: it is watched like any other again
+                self._recovered = [pair for pair in self._recovered if pair[0].call_id != call_id]
                 self._stack.send_on(transaction, request, decision, targets, leg, later)
             else:
                 log.error("the media relay takes no offer", call_id=call_id, reason=reply.get("error-reason"))
@@ -247,6 +253,7 @@ class Calls:
                 return
             if leg.relayed and leg.initial and status >= 300:
                 self._release_media(context.request)
+                self.relayed.discard(response.call_id)
         elif leg.method == "BYE" and status >= 200:
             # the end of a call is confirmed when its record is on disk
             self._stack.emit(Barrier(lambda _, later: self._stack.send_upstream(context, response, later)))
@@ -308,8 +315,15 @@ class Calls:
     def _release_media(self, request: Request) -> None:
         self._delete(request.call_id, request.from_tag or "")
 
-    def _delete(self, call_id: str, from_tag: str) -> None:
-        self._stack.emit(AskRelay("delete", {"call-id": call_id, "from-tag": from_tag}, None))
+    def _release_media_of_bye(self, request: Request, *, ended: bool) -> None:
+        if ended:
+            self._release_media(request)
+        elif self.watch.find(request) is None:  # one of several callees was let go
+            self._delete(request.call_id, request.from_tag or "", request.to_tag or "")
+
+    def _delete(self, call_id: str, from_tag: str, to_tag: str = "") -> None:
+        fields = {"call-id": call_id, "from-tag": from_tag, "to-tag": to_tag}
+        self._stack.emit(AskRelay("delete", fields, None))
 
     def media_timed_out(self, call_id: str, now: float) -> None:
         """End a call on which the relay has heard nothing for so long that it gave it up."""
@@ -353,8 +367,9 @@ class Calls:
 
     def end(self, call: Call, cause: str, at: datetime, now: float) -> None:
         """End a call from here: its record is closed as of `at`, and both sides are told."""
-        self._tell(self.watch.end(call, by=Side.PROXY, cause=cause, at=at))
+        facts = self.watch.end(call, by=Side.PROXY, cause=cause, at=at)
         self._hang_up(call, cause, now)
+        self._tell(facts)
 
     def _hang_up(self, call: Call, cause: str, now: float) -> None:
         self.expired += 1
@@ -363,9 +378,13 @@ class Calls:
         if call.leg is None:
             return
         for side, flow in ((Side.CALLER, call.caller_flow), (Side.CALLEE, call.callee_flow)):
-            if flow is not None:
+            if flow is None:
+                continue
+            try:
                 bye = make_bye(call, side, reason=f'SIP;cause=480;text="{cause}"')
                 self._stack.send_own(bye, flow, now)
+            except SipError as error:  # a route that cannot be read; the other side is told all the same
+                log.warning("no BYE could be sent", call_id=call.call_id, side=side.value, reason=str(error))
 
     def next_timeout(self) -> float | None:
         """Return when a call reaches its limit, or a recovered one its end."""
@@ -376,8 +395,8 @@ class Calls:
         """End the calls that reached their limit."""
         at = self._clock()
         for fact in self.watch.handle_timeout(now=now, at=at):
-            self._tell([fact])
             self._hang_up(fact.call, "maximum length", now)
+            self._tell([fact])
         if self._give_up_recovered is not None and now >= self._give_up_recovered:
             self._give_up_recovered = None
             recovered, self._recovered = self._recovered, []
@@ -415,10 +434,10 @@ class Calls:
 
 def has_sdp(message: Message) -> bool:
     """Tell whether a message carries a session description."""
-    if not message.body:
+    try:
+        return bool(message.body) and message.content_type == "application/sdp"
+    except RemoteProtocolError:
         return False
-    kind = message.content_type
-    return kind is not None and kind.partition(";")[0].strip().lower() == "application/sdp"
 
 
 def put_sdp(message: Message, reply: Mapping[str, Any]) -> bool:

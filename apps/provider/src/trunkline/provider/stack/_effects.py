@@ -1,4 +1,4 @@
-"""What the stack asks of the world, beside sending.
+"""What the stack asks of the world and tells it, beside sending.
 
 A question carries how to go on: the world answers by `stack.resume(ask, answer, now=…)`, once,
 whenever it can. Nothing in the stack waits meanwhile.
@@ -13,7 +13,7 @@ import attrs
 
 from trunkline.provider.directory import Name
 from trunkline.sip_proxy import LookupNeeded
-from trunkline.sip_transaction import Send
+from trunkline.sip_transaction import Flow, Send
 
 Resume = Callable[[Any, float], None]
 "What goes on with the answer and the time."
@@ -62,5 +62,15 @@ class Write:
     arguments: tuple[Any, ...]
 
 
+@attrs.define(eq=False)
+class BadMessage:
+    """Tell the operator of a message that is no SIP; it was answered, or dropped, already."""
+
+    reason: str
+    "What is wrong with it: printable, of bounded length."
+    flow: Flow
+    "How it came."
+
+
 Ask = AskSubscribers | AskRelay | AskDns | Barrier
-Effect = Send | Ask | Write
+Effect = Send | Ask | Write | BadMessage

@@ -13,6 +13,7 @@ from trunkline.provider.policy import Refuse, Unlocated
 from trunkline.sip_parser import Uri, Via
 from trunkline.sip_proxy import (
     Answer,
+    Binding,
     Blacklist,
     Candidate,
     Failover,
@@ -35,6 +36,7 @@ WayFound = Callable[[Flow | None, float], None]
 MAX_SEARCHES = 2000
 "Searches under way at one time; past that DNS is taken for dead, and callers are told to come again."
 
+UNAVAILABLE = Refuse(480)
 UNRESOLVABLE = Refuse(478, "Unresolvable Destination")
 DNS_FAILS = Refuse(500, "Destination Lookup Failed", (("Retry-After", "5"),))
 BLACKLISTED = Refuse(473, "Filtered Destination")
@@ -163,7 +165,7 @@ class _Gathering:
 
     def _ended(self, place: int, wanted: Unlocated, end: _End, now: float) -> None:
         if isinstance(end, NotLocated):
-            self._refuse(place, DNS_FAILS if end.temporary else UNRESOLVABLE, now)
+            self._refuse(place, DNS_FAILS if end.temporary else _nowhere(wanted), now)
             return
         locating = self._locating
         candidates = list(end.candidates)
@@ -179,7 +181,7 @@ class _Gathering:
                 return
         flows = locating.flows(candidates)
         if not flows:
-            self._refuse(place, UNRESOLVABLE, now)
+            self._refuse(place, _nowhere(wanted), now)
             return
         failover = Failover(flows[1:], locating.blacklist if wanted.foreign else None)
         target = Target(
@@ -208,5 +210,10 @@ class _Gathering:
         self._then(found, refusal, now)
 
 
+def _nowhere(wanted: Unlocated) -> Refuse:
+    # a phone that registered where nobody can be is one that is not there; the caller wrote nothing wrong
+    return UNAVAILABLE if isinstance(wanted.user, Binding) else UNRESOLVABLE
+
+
 def _rank(refusal: Refuse) -> int:
-    return (500, 473, 482, 478).index(refusal.status)
+    return (500, 473, 482, 480, 478).index(refusal.status)

@@ -5,14 +5,12 @@ Addresses are numeric here; what has a name is found by `_locating`.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
 
 from trunkline.provider.policy import Unlocated
-from trunkline.sip_parser import Message, OtherUri, RemoteProtocolError, TelUri, Uri, Via, parse_uri
-from trunkline.sip_proxy import Binding, Location, Target, fix_contact
+from trunkline.sip_parser import Message, NameAddr, OtherUri, RemoteProtocolError, TelUri, Uri, Via, parse_uri
+from trunkline.sip_proxy import Binding, Location, Target, fix_contact, is_ip
 from trunkline.sip_transaction import Flow
 
 Address = tuple[str, int]
@@ -43,7 +41,7 @@ class Ways:
         self._location = location
         self._clock = clock
 
-    def locate(self, uri: Uri | TelUri | OtherUri, came_by: Flow | None = None) -> Flow | None:
+    def locate(self, uri: Uri | TelUri | OtherUri) -> Flow | None:
         """Return the flow to a SIP URI whose host is numeric, else None (RFC 3263 §4.1, §4.2)."""
         if not isinstance(uri, Uri):
             return None
@@ -53,7 +51,7 @@ class Ways:
 
     def _flow(self, transport: str, host: str, port: int | None) -> Flow | None:
         host = host.strip("[]")
-        if transport not in DEFAULT_PORTS or not is_numeric(host):
+        if transport not in DEFAULT_PORTS or not is_ip(host):
             return None
         local = self._local_for(transport, host)
         if local is None:
@@ -69,7 +67,7 @@ class Ways:
                 targets.append(Target(binding.contact, flow, binding.path, binding.q, user=binding))
                 continue
             uri = _next_hop(binding)
-            if isinstance(uri, Uri) and not is_numeric(uri.host):
+            if isinstance(uri, Uri) and not is_ip(uri.host):
                 targets.append(Unlocated(binding.contact, uri, binding.path, binding.q, user=binding))
         return targets
 
@@ -81,7 +79,7 @@ class Ways:
         uri = _next_hop(binding)
         return None if uri is None else self.locate(uri)
 
-    def response_way(self, via: Via, came_by: Flow) -> Flow | None:
+    def response_way(self, via: Via) -> Flow | None:
         """Return the flow for a response that is forwarded by its Via alone (RFC 3261 §18.2.2, RFC 3581)."""
         host = via.received or via.host
         port = via.rport if isinstance(via.rport, int) else via.port
@@ -94,16 +92,8 @@ class Ways:
 
 def _next_hop(binding: Binding) -> Uri | TelUri | OtherUri | None:
     try:
-        return parse_uri(binding.path[0].strip("<>") if binding.path else binding.received or binding.contact)
+        if binding.path:
+            return NameAddr.parse(binding.path[0]).uri
+        return parse_uri(binding.received or binding.contact)
     except RemoteProtocolError:
         return None
-
-
-@lru_cache(maxsize=65536)
-def is_numeric(host: str) -> bool:
-    """Tell whether a host is an IP address."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

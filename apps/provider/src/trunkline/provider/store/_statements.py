@@ -8,6 +8,7 @@ SQLAlchemy costs more than the database does. The rows are made in `_rows`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -139,12 +140,12 @@ class Prepared:
     """
 
     def __init__(self, dialect: Dialect, widths: dict[str, dict[str, int]]) -> None:
-        self._texts: dict[Statement, str] = {}
+        self._texts: dict[Statement, dict[int, str]] = {}
         self._cuts: dict[Statement, list[tuple[int, int]]] = {}
         self._positional = dialect.positional
         for statement in HOT_STATEMENTS:
-            compiled = statement.executable.compile(dialect=dialect, column_keys=list(statement.names))
-            self._texts[statement] = str(compiled)
+            compiled = str(statement.executable.compile(dialect=dialect, column_keys=list(statement.names)))
+            self._texts[statement] = {size: _repeated(compiled, size) for size in _sizes(statement)}
             limits = widths.get(statement.table, {})
             self._cuts[statement] = [
                 (place, limits[name.removeprefix("b_")])
@@ -153,16 +154,44 @@ class Prepared:
             ]
 
     def run(self, connection: Connection, statement: Statement, rows: Sequence[Row]) -> None:
-        """Run a statement once for all rows."""
+        """Run a statement for all rows, with as few steps of the driver as can be.
+
+        The SQLite driver gives the interpreter away and wants it back at every step, which with a busy
+        thread beside it costs more than the step; so that many rows are one statement there.
+        """
         if not rows:
             return
         if cuts := self._cuts[statement]:
             rows = [_cut(row, cuts) for row in rows]
-        if self._positional:
-            connection.exec_driver_sql(self._texts[statement], list(rows))
-        else:
+        texts = self._texts[statement]
+        if not self._positional:
             named = [dict(zip(statement.names, row, strict=True)) for row in rows]
-            connection.exec_driver_sql(self._texts[statement], named)
+            connection.exec_driver_sql(texts[1], named)
+            return
+        done = 0
+        for size, text in texts.items():
+            while len(rows) - done >= size:
+                values = tuple(chain.from_iterable(rows[done : done + size]))
+                connection.exec_driver_sql(text, values)
+                done += size
+
+
+def _sizes(statement: Statement) -> tuple[int, ...]:
+    """Give how many rows a statement is written for, most first; few sizes, so that the driver keeps them."""
+    if isinstance(statement.executable, Update):
+        return (1,)
+    return (16, 4, 1) if isinstance(statement.executable, Delete) else (64, 8, 1)
+
+
+def _repeated(text: str, times: int) -> str:
+    """Write a statement for one row as one for several."""
+    if times == 1:
+        return text
+    if text.startswith("DELETE"):
+        head, _, condition = text.partition(" WHERE ")
+        return f"{head} WHERE " + " OR ".join([f"({condition})"] * times)
+    head, _, values = text.partition(" VALUES ")
+    return f"{head} VALUES " + ", ".join([values] * times)
 
 
 def _cut(row: Row, cuts: Iterable[tuple[int, int]]) -> Row:

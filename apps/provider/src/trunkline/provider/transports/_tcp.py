@@ -36,8 +36,10 @@ class TcpTransport:
         point: a listening socket; this object owns it from now on.
         receive: called with each message and its flow.
         garbage: called with a parse error and the flow it came by.
+        failed: called with (key, flow, reason) when the connection that a message is for is gone.
         lost: called with (flow, reason) when a connection ended or could not be opened.
         drained: called after each batch of input.
+        numbers: gives the connections of all transports their numbers.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class TcpTransport:
         point: ListenPoint,
         receive: Callable[[Message, Flow], None],
         garbage: Callable[[RemoteProtocolError, Flow], None],
+        failed: Callable[[object, Flow, str], None],
         lost: Callable[[Flow, str], None],
         drained: Callable[[], None],
         numbers: itertools.count[int],
@@ -53,6 +56,7 @@ class TcpTransport:
         self._listener = point.sock
         self._receive = receive
         self._garbage = garbage
+        self._failed = failed
         self._lost = lost
         self._drained = drained
         self._numbers = numbers
@@ -71,6 +75,8 @@ class TcpTransport:
                 await self._accept_all(nursery)
         finally:
             self._listener.close()
+            for connection in self._by_number.values():  # those that were still being opened
+                connection.sock.close()
 
     async def _accept_all(self, nursery: trio.Nursery) -> None:
         while True:
@@ -98,6 +104,9 @@ class TcpTransport:
         """Send over the flow's connection; open one when the flow names none and there is none yet."""
         connection = self._by_number.get(flow.connection) or self._by_remote.get(flow.remote)
         if connection is None:
+            if flow.connection:  # nobody listens at the port that a peer had connected from
+                self._failed(key, flow, "the connection is gone")
+                return
             connection = self._open(Flow("TCP", self.local, flow.remote, next(self._numbers)))
         if connection.queued + len(data) > MAX_QUEUED:
             connection.abort("the peer does not read")
@@ -179,6 +188,8 @@ class TcpTransport:
                         self._garbage(item, flow)  # this message only: the framing still holds
                     else:
                         self._receive(item, flow)
+                if reader.lost is not None:
+                    raise reader.lost
             except RemoteProtocolError as error:
                 self._garbage(error, flow)
                 return "not SIP"

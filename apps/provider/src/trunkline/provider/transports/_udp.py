@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import trio
 
+from trunkline.sip_proxy import is_ip
 from trunkline.sip_transaction import Flow
 
 from ._icmp import ask_for_errors, is_of_an_earlier_one, take_errors
@@ -28,7 +29,7 @@ class UdpTransport:
     Args:
         point: a bound UDP listening point; this object owns its socket from now on.
         receive: called with each datagram and the flow it came by.
-        failed: called with (key, reason) when the kernel refuses to send a datagram.
+        failed: called with (key, flow, reason) when a datagram cannot be sent.
         drained: called after each batch of datagrams.
         unreachable: called with the beginning of a datagram that met an ICMP error, and with the reason; also
             from within `send`.
@@ -89,6 +90,10 @@ class UdpTransport:
 
     def send(self, data: bytes, flow: Flow, key: object) -> None:
         """Send a datagram now, or as soon as the socket takes it."""
+        if not is_ip(flow.remote[0]):
+            # the maddr of a Via may name a host (RFC 3261 §18.2.2): the loop must not wait for DNS
+            self._failed(key, flow, f"{flow.remote[0]} is not an address")
+            return
         if self._waiting:
             self._waiting.append((data, flow.remote))
             return

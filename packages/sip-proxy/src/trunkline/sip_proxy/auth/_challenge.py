@@ -3,6 +3,7 @@
 Here: the four headers of digest authentication. Not here: whether credentials are right (`_verify.py`).
 """
 
+from functools import lru_cache
 from typing import Final
 
 from trunkline.sip_parser import DigestCredentials, RemoteProtocolError, Request, quote
@@ -72,7 +73,9 @@ def consume_credentials(request: Request, realm: str, *, proxy: bool) -> int:
     return len(values) - len(kept)
 
 
+@lru_cache(maxsize=64)
 def _parse(value: str) -> DigestCredentials | None:
+    # remembered, because one request's credentials are looked for, judged and removed one after the other
     try:
         return DigestCredentials.parse(value)
     except RemoteProtocolError:

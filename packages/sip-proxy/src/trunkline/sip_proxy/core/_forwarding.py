@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from trunkline.sip_parser import NameAddr, Request
+from trunkline.sip_parser import NameAddr, Request, Uri
 from trunkline.sip_transaction import Flow
 
 from ._own_addresses import OwnAddresses
@@ -64,6 +64,8 @@ class Forwarding:
         headers = forwarded.headers
         if target.uri != request.uri:
             forwarded.uri = target.uri
+            if "?" in target.uri or ";method=" in target.uri.lower():
+                forwarded.uri = _as_request_uri(forwarded)
         hops = request.max_forwards
         headers.set("Max-Forwards", _MAX_FORWARDS_WHEN_MISSING if hops is None else _MAX_FORWARDS[hops])
         if record_route_for is not None:
@@ -85,6 +87,15 @@ class Forwarding:
             heed_strict_router(forwarded)
         headers.prepend("Via", own.via + branch)
         return forwarded
+
+
+def _as_request_uri(request: Request) -> str:
+    """Leave out what a contact may say and a Request-URI may not. Source: RFC 3261 §16.6 step 2, §19.1.1"""
+    uri = request.parsed_uri
+    if not isinstance(uri, Uri):
+        return request.uri
+    params = {name: value for name, value in uri.params.items() if name != "method"}
+    return str(uri.replace(params=params, headers=None))
 
 
 def _bracketed(value: str) -> str:

@@ -78,6 +78,8 @@ def _check_in_dialog(request: Request) -> None:
     with it is for the other end to find. Source: RFC 3261 §16.3 step 1
     """
     _ = request.from_, request.parsed_uri
+    if "route" in request.headers:
+        _ = request.routes
     if request.version != "SIP/2.0" or request.cseq.method != request.method:
         check_message(request)
 

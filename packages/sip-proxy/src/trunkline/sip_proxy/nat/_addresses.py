@@ -4,6 +4,7 @@ Here: questions about one host. Not here: messages (`_tests.py`, `_fixes.py`).
 """
 
 import re
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 
 __all__ = ["is_ip", "is_private", "same_host"]
@@ -16,6 +17,7 @@ _PRIVATE_V6 = re.compile(r"f[cd][0-9a-f]{2}:|fe[89ab][0-9a-f]:", re.ASCII)
 _MAPPED = "::ffff:"
 
 
+@lru_cache(maxsize=4096)
 def is_private(host: str) -> bool:
     """Tell whether a host is a numeric address that the Internet cannot reach.
 
@@ -35,6 +37,7 @@ def is_private(host: str) -> bool:
     return _PRIVATE_V4.match(host) is not None and _V4.fullmatch(host) is not None
 
 
+@lru_cache(maxsize=4096)
 def is_ip(host: str) -> bool:
     """Tell whether a host is a numeric address and not a name."""
     if ":" not in host:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from trunkline.sip_parser import LocalProtocolError, Request, Response
+from trunkline.sip_parser import LocalProtocolError, RemoteProtocolError, Request, Response
 from trunkline.sip_proxy.core import Branch
 from trunkline.sip_transaction import Flow
 
@@ -20,7 +20,7 @@ from ._call import Call, CallState, Leg, Side
 from ._facts import CallAnswered, CallEnded, CallFailed, CallRinging, CallStarted, Fact
 from ._limits import Limits
 
-# A caller hears of no more callees than this; who forks wider is making tags up.
+# How many callees may ring, and how many more may answer; who has more is making tags up.
 _MOST_LEGS = 64
 
 # Requests whose 2xx may move an endpoint. Source: RFC 3261 §14, RFC 3311 §5.2.
@@ -70,7 +70,7 @@ class CallWatch:
             CallStarted for a new call.
 
         Raises:
-            RemoteProtocolError: From, To, CSeq or Contact cannot be read; never after `ProxyCore.validate`.
+            RemoteProtocolError: From, To or CSeq cannot be read; never after `ProxyCore.validate`.
         """
         key = (request.call_id, request.from_tag or "")
         call = self._calls.get(key)
@@ -109,9 +109,6 @@ class CallWatch:
         Returns:
             CallRinging for the first of each provisional status, CallAnswered for the first 2xx, CallFailed
             for a failure; nothing for what belongs to no call.
-
-        Raises:
-            RemoteProtocolError: To or Contact cannot be read.
         """
         status = response.status
         if request.to_tag is not None:
@@ -123,7 +120,7 @@ class CallWatch:
         call = self._calls.get((request.call_id, request.from_tag or ""))
         if call is None:
             return []
-        to_tag = response.to_tag or ""
+        to_tag = _to_tag(response)
         if status >= 300:
             return self._failure(call, to_tag, response, at)
         leg = self._leg(call, to_tag, response, branch) if to_tag or status >= 200 else None
@@ -149,7 +146,7 @@ class CallWatch:
             CallEnded for the BYE that ends a call.
 
         Raises:
-            RemoteProtocolError: a tag or CSeq cannot be read.
+            RemoteProtocolError: a tag or CSeq cannot be read; never after `ProxyCore.validate`.
         """
         place = self.find(request)
         if place is None:
@@ -267,7 +264,10 @@ class CallWatch:
     def _leg(self, call: Call, to_tag: str, response: Response, branch: Branch | None) -> Leg | None:
         leg = call.legs.get(to_tag)
         if leg is None:
-            if len(call.legs) >= _MOST_LEGS or (call.state is not CallState.EARLY and response.status < 200):
+            if response.status < 200:
+                if len(call.legs) >= _MOST_LEGS or call.state is not CallState.EARLY:
+                    return None
+            elif len(call.legs) >= 2 * _MOST_LEGS:
                 return None
             leg = call.legs[to_tag] = Leg(to_tag)
             self._by_callee[call.call_id, to_tag] = call
@@ -282,7 +282,7 @@ class CallWatch:
     def _answer(
         self, call: Call, leg: Leg | None, response: Response, at: datetime, now: float
     ) -> list[Fact]:
-        if leg is None or leg.is_confirmed:
+        if leg is None:
             return []
         leg.is_confirmed = True
         if call.state is CallState.CONFIRMED:
@@ -347,8 +347,19 @@ class CallWatch:
         self._limits.clear(call)
 
 
+def _to_tag(response: Response) -> str:
+    try:
+        return response.to_tag or ""
+    except RemoteProtocolError:
+        return ""
+
+
 def _contact(message: Request | Response) -> str:
-    contacts = message.contacts
+    """Give the URI of a Contact; one that cannot be read is nothing the watch could use, so it is none."""
+    try:
+        contacts = message.contacts
+    except RemoteProtocolError:
+        return ""
     return str(contacts[0].uri) if contacts else ""
 
 

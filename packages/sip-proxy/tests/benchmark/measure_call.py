@@ -2,7 +2,7 @@
 
 Through parser, transaction layer and core, with validation and route processing, without sockets:
 
-    python packages/sip-proxy/benchmarks/call_cost.py [calls] [--profile]
+    python packages/sip-proxy/tests/benchmark/measure_call.py [calls] [--profile]
 
 Every call has its own identifiers and goes through fresh transactions; the clock of the stack advances by
 a tenth of a second a call, so that timers expire and transactions are forgotten as they would be. Given are

@@ -1,0 +1,42 @@
+"""Which domain a host in a URI means."""
+
+from __future__ import annotations
+
+import pytest
+
+from trunkline.provider.policy import Domains
+
+
+@pytest.mark.parametrize(
+    ("host", "domain"),
+    [
+        ("example.test", "example.test"),
+        ("EXAMPLE.Test", "example.test"),
+        ("example.test.", "example.test"),
+        ("second.test", "second.test"),
+        ("192.0.2.1", "example.test"),
+        ("2001:db8::1", "example.test"),
+        ("sip.example.test", "example.test"),
+        ("elsewhere.test", None),
+        ("192.0.2.2", None),
+        ("", None),
+    ],
+)
+def test_our_addresses_mean_the_first_domain(host: str, domain: str | None) -> None:
+    own = ["192.0.2.1", "2001:db8::1", "SIP.example.test"]
+    assert Domains(["Example.test", "second.test"], own).canonical(host) == domain
+
+
+def test_without_domains_each_of_our_addresses_is_one() -> None:
+    domains = Domains([], ["192.0.2.1", "192.0.2.2"])
+    assert domains.default is None
+    assert domains.canonical("192.0.2.1") == "192.0.2.1"
+    assert domains.canonical("192.0.2.2") == "192.0.2.2"
+    assert domains.canonical("example.test") is None
+
+
+def test_domains_are_replaced_as_a_whole() -> None:
+    domains = Domains(["old.test"], ["192.0.2.1"])
+    domains.replace(["New.test"])
+    assert domains.canonical("old.test") is None
+    assert domains.canonical("192.0.2.1") == domains.default == "new.test"

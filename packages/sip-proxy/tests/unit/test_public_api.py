@@ -1,0 +1,49 @@
+"""What is public, here and in the subpackages: a change of it is meant."""
+
+from trunkline import sip_proxy
+from trunkline.sip_proxy import auth, core, nat, registrar, watch
+
+CORE = [
+    "Branch",
+    "BranchState",
+    "CoreStatistics",
+    "Effect",
+    "ProxyCore",
+    "Rejection",
+    "ResponseContext",
+    "ResponseReady",
+    "Routed",
+    "StatelessResponse",
+    "Target",
+    "heed_strict_router",
+]
+WATCH = [
+    "Call",
+    "CallAnswered",
+    "CallEnded",
+    "CallFailed",
+    "CallRinging",
+    "CallStarted",
+    "CallState",
+    "CallWatch",
+    "Fact",
+    "Leg",
+    "Place",
+    "Record",
+    "Side",
+    "make_bye",
+]
+
+
+def test_the_face_of_the_core_and_the_watch() -> None:
+    assert sorted(core.__all__) == CORE
+    assert sorted(watch.__all__) == WATCH
+
+
+def test_the_package_offers_what_its_parts_offer() -> None:
+    parts = [name for part in (auth, core, nat, registrar, watch) for name in part.__all__]
+    assert sorted(sip_proxy.__all__) == sorted(parts)
+    assert len(set(parts)) == len(parts)
+    for part in (auth, core, nat, registrar, watch):
+        for name in part.__all__:
+            assert getattr(sip_proxy, name) is getattr(part, name)
