@@ -24,6 +24,7 @@ from .core import (
     heed_strict_router,
 )
 from .locate import (
+    MAX_CANDIDATES,
     Answer,
     Blacklist,
     Candidate,
@@ -77,6 +78,7 @@ from .watch import (
 )
 
 __all__ = [
+    "MAX_CANDIDATES",
     "METHOD_BITS",
     "NATED",
     "Answer",
