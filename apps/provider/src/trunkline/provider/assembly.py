@@ -18,7 +18,8 @@ from .directory import Directory
 from .policy import DefaultPolicy, Domains
 from .stack import Stack, StackOptions
 from .stack._calls import Calls, MediaRules
-from .stack._ways import Address, Ways
+from .stack._flows import Flows
+from .stack._ways import Address, Ways, numeric
 from .store import Store
 from .transports import ListenPoint
 
@@ -55,21 +56,29 @@ def assemble(
     ports = {port for _, port in own}
 
     def is_local(host: str, port: int | None) -> bool:
-        return host.strip("[]").lower() in own_hosts and (port or 5060) in ports
+        host = numeric(host) or host.lower()
+        if host in own_hosts:
+            return port in ports or (port is None and (5060 in ports or 5061 in ports))
+        # a phone may name its outbound proxy by the domain; without a port DNS has led it here
+        return host in domains.names and (port is None or port in ports)
 
+    directory = Directory()
+    flows = Flows(location, token, outbound=settings.registrar.outbound)
+    ways = Ways(
+        local_for=LocalAddresses(points).find,
+        connection_open=connection_open,
+        location=location,
+        clock=clock,
+        flows=flows,
+    )
     core = ProxyCore(
         layer,
         is_local=is_local,
         token=token,
         record_route=settings.proxy.record_route,
         loop_secret=secret,
-    )
-    directory = Directory()
-    ways = Ways(
-        local_for=LocalAddresses(points).find,
-        connection_open=connection_open,
-        location=location,
-        clock=clock,
+        by_stream=ways.by_stream if settings.proxy.udp_request_size else None,
+        most_by_datagram=settings.proxy.udp_request_size,
     )
     calls = Calls(
         watch=CallWatch(max_duration=settings.proxy.max_call_seconds),
@@ -87,6 +96,7 @@ def assemble(
             min_expires=settings.registrar.min_expires,
             max_expires=settings.registrar.max_expires,
             max_contacts=settings.registrar.max_contacts,
+            outbound=settings.registrar.outbound,
         ),
         location=location,
         authenticator=Authenticator(
@@ -103,7 +113,12 @@ def assemble(
         calls=calls,
         clock=clock,
         token=token,
-        options=StackOptions(user_agent=settings.server.user_agent),
+        options=StackOptions(
+            user_agent=settings.server.user_agent,
+            max_message=settings.limits.message_size,
+            max_headers=settings.limits.headers,
+            flow_timer=max(1, min(120, int(settings.limits.idle_seconds) // 2)),
+        ),
         secret=secret,
     )
     calls.bind(stack)

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from trunkline.provider.config._settings import (
         AuthSection,
         DatabaseSection,
+        LimitsSection,
         MediaSection,
         ProxySection,
         RegistrarSection,
         ServerSection,
         Settings,
+        TlsSection,
         WebSection,
     )
 
@@ -26,12 +28,14 @@ __all__ = [
     "AuthSection",
     "ConfigError",
     "DatabaseSection",
+    "LimitsSection",
     "ListenAddress",
     "MediaSection",
     "ProxySection",
     "RegistrarSection",
     "ServerSection",
     "Settings",
+    "TlsSection",
     "WebSection",
     "load_settings",
     "local_names",

@@ -67,6 +67,8 @@ class DefaultPolicy:
                 return Drop("ACK that belongs to nothing here")
             return Refuse(481)
         flow = context.locate(routed.next_hop, context.flow)
+        if flow is None and "flow" in routed.next_hop.params:
+            return Refuse(430, "Flow Failed")
         if flow is None:
             return Refuse(478, "Unresolvable Destination")
         return Forward([Target(request.uri, flow)], in_dialog=True)
@@ -119,9 +121,8 @@ class DefaultPolicy:
             for target in targets:
                 target.ring_timeout = self.ring_timeout
             return Forward(targets)
-        if context.directory.get((user, domain)) is None:
-            return Refuse(404)
-        return Refuse(480)
+        known = f"{user}@{domain}" in context.location or context.directory.get((user, domain)) is not None
+        return Refuse(480 if known else 404)
 
     def _authenticate(self, context: RequestContext, realm: str, user: str) -> Decision | None:
         """Return None when the request was made by `user` of `realm`, else what to answer."""

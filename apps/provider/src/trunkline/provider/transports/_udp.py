@@ -10,6 +10,7 @@ import trio
 
 from trunkline.sip_transaction import Flow
 
+from ._limits import Limits, TransportStatistics
 from ._listen import ListenPoint
 
 DRAIN = 64
@@ -29,6 +30,8 @@ class UdpTransport:
         receive: called with each datagram and the flow it came by.
         failed: called with (key, reason) when the kernel refuses to send a datagram.
         drained: called after each batch of datagrams.
+        limits: how many bytes may wait while the kernel takes none.
+        statistics: what is counted.
     """
 
     def __init__(
@@ -37,8 +40,14 @@ class UdpTransport:
         receive: Receive,
         failed: Callable[[object, Flow, str], None],
         drained: Callable[[], None],
+        *,
+        limits: Limits | None = None,
+        statistics: TransportStatistics | None = None,
     ) -> None:
         self.local = point.address
+        self.statistics = statistics or TransportStatistics()
+        self._most_waiting = (limits or Limits()).unwritten_bytes
+        self._waiting_bytes = 0
         self._sock = point.sock
         self._receive = receive
         self._failed = failed
@@ -80,15 +89,22 @@ class UdpTransport:
     def send(self, data: bytes, flow: Flow, key: object) -> None:
         """Send a datagram now, or as soon as the socket takes it."""
         if self._waiting:
-            self._waiting.append((data, flow.remote))
+            self._wait(data, flow.remote)
             return
         try:
             self._sock.sendto(data, flow.remote)
         except BlockingIOError:
-            self._waiting.append((data, flow.remote))
+            self._wait(data, flow.remote)
             self._writable.set()
         except OSError as error:
             self._failed(key, flow, error.strerror or errno.errorcode.get(error.errno or 0, "cannot send"))
+
+    def _wait(self, data: bytes, remote: tuple[str, int]) -> None:
+        if self._waiting_bytes + len(data) > self._most_waiting:
+            self.statistics.unsent_datagrams += 1  # lost, as a datagram may be
+            return
+        self._waiting.append((data, remote))
+        self._waiting_bytes += len(data)
 
     async def _send_waiting(self) -> None:
         while True:
@@ -103,4 +119,5 @@ class UdpTransport:
                 except OSError:
                     pass  # lost, as a datagram may be: the transaction's timer repeats it
                 self._waiting.popleft()
+                self._waiting_bytes -= len(data)
             self._writable = trio.Event()

@@ -16,8 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import attrs
+
 from trunkline.sip_parser import LocalProtocolError, RemoteProtocolError, Request, Response, make_response
-from trunkline.sip_transaction import ServerTransaction, TransactionLayer
+from trunkline.sip_transaction import ClientTransaction, Flow, Send, ServerTransaction, TransactionLayer
 
 from ._best_response import best_branch, response_of
 from ._deadlines import Deadlines
@@ -34,9 +36,11 @@ class Forking:
     """Run the branches of every request being forwarded."""
 
     __slots__ = (
+        "_by_stream",
         "_cancel_wait",
         "_forwarding",
         "_layer",
+        "_most_by_datagram",
         "_ring_timeout",
         "_timer_c",
         "_token",
@@ -54,6 +58,8 @@ class Forking:
         timer_c: float,
         ring_timeout: float | None,
         cancel_wait: float,
+        by_stream: Callable[[Target, float], Flow | None] | None,
+        most_by_datagram: int,
     ) -> None:
         self._layer = layer
         self._forwarding = forwarding
@@ -61,6 +67,8 @@ class Forking:
         self._timer_c = timer_c
         self._ring_timeout = ring_timeout
         self._cancel_wait = cancel_wait
+        self._by_stream = by_stream
+        self._most_by_datagram = most_by_datagram
         self.deadlines: Deadlines[Branch] = Deadlines()
         self.statistics = statistics
 
@@ -99,7 +107,9 @@ class Forking:
         for branch in branches:
             self._send(branch, now, effects)
 
-    def _send(self, branch: Branch, now: float, effects: list[Effect]) -> None:
+    def _send(
+        self, branch: Branch, now: float, effects: list[Effect], *, as_datagram: bool = False
+    ) -> None:
         context, target = branch.context, branch.target
         try:
             request = branch.request = self._forwarding.write(
@@ -115,6 +125,10 @@ class Forking:
             branch.is_over = True
             self.close(branch, 500, None, now, effects)
             return
+        if not as_datagram and not target.flow.reliable and self._by_stream is not None:
+            is_large = any(type(each) is Send and len(each.data) > self._most_by_datagram for each in sent)
+            if is_large and self._move(branch, transaction, now, effects):
+                return
         self.statistics.branches += 1
         branch.transaction = transaction
         transaction.user = branch
@@ -122,8 +136,54 @@ class Forking:
         limit = target.ring_timeout
         if limit is None and context.is_invite:
             limit = self._ring_timeout or self._timer_c
-        if limit is not None:
+        if limit is not None and branch.deadline is None:
             branch.deadline = self.deadlines.start(limit, branch, now)
+
+    def _move(
+        self, branch: Branch, transaction: ClientTransaction, now: float, effects: list[Effect]
+    ) -> bool:
+        """Send a request by a stream that is too large for a datagram; False when there is no way.
+
+        It is written anew, because Via, Record-Route and the transaction's timers depend on the transport.
+        That is why it is done here, between what decides where a request goes and what sends it.
+        Source: RFC 3261 §18.1.1
+        """
+        assert self._by_stream is not None
+        target = branch.target
+        flow = self._by_stream(target, now)
+        if flow is None:
+            return False
+        self._layer.forget(transaction)
+        self.statistics.moved_to_streams += 1
+        branch.moved_from = target
+        branch.target = attrs.evolve(target, flow=flow)
+        self._send(branch, now, effects)
+        return True
+
+    def give_way(self, branch: Branch, status: int, now: float, effects: list[Effect]) -> bool:
+        """Let another take the place of an open branch whose flow has failed; False when there is none.
+
+        A request that was moved to a stream which cannot be had goes as a datagram after all (RFC 3261
+        §18.1.1); a phone that keeps several flows is tried by the next one (RFC 5626 §7).
+        """
+        context = branch.context
+        if branch.is_cancelled or context.is_cancelled or context.is_decided:
+            return False
+        moved_from = branch.moved_from if status == 503 else None
+        target = moved_from or branch.target.otherwise
+        if target is None:
+            return False
+        again = Branch(context, attrs.evolve(target, ring_timeout=branch.target.ring_timeout))
+        again.deadline, branch.deadline = branch.deadline, None
+        if again.deadline is not None:
+            again.deadline.owner = again
+        branch.is_redirected = True
+        self.complete(branch, status)
+        context.branches.append(again)
+        context.pending += 1
+        self.statistics.stand_ins += 1
+        self._send(again, now, effects, as_datagram=moved_from is not None)
+        return True
 
     def renew_timer_c(self, branch: Branch, now: float) -> None:
         """Let timer C begin anew; a ring timeout, which stands in for it, does not. §16.7 step 2"""

@@ -26,6 +26,10 @@ from ._events import Effect, ResponseReady
 from ._forking import Forking
 from ._response_context import Branch, BranchState, ResponseContext
 
+FLOW_FAILED: Final = 430
+"""The status by which a proxy says that it has lost a phone's connection. Source: RFC 5626 §11.5"""
+
+_CALLING: Final = BranchState.CALLING
 _PROCEEDING: Final = BranchState.PROCEEDING
 _COMPLETED: Final = BranchState.COMPLETED
 
@@ -69,7 +73,11 @@ class ResponseProcessing:
         effects: list[Effect] = []
         if status >= 300:
             if branch.state is not _COMPLETED:
-                if branch.counts_as and status == 487:
+                if status == FLOW_FAILED:
+                    # for us alone: whoever called has to hear that the callee is out of reach. RFC 5626 §11.5
+                    if not self._forking.give_way(branch, status, now, effects):
+                        self._forking.close(branch, 480, None, now, effects)
+                elif branch.counts_as and status == 487:
                     self._forking.close(branch, branch.counts_as, None, now, effects)
                 else:
                     self._forking.close(branch, status, response, now, effects)
@@ -170,6 +178,8 @@ class ResponseProcessing:
         if branch.state is not _COMPLETED:
             if branch.is_cancelled:
                 status = branch.counts_as or 487
+            if branch.state is _CALLING and self._forking.give_way(branch, status, now, effects):
+                return effects
             self._forking.close(branch, status, None, now, effects)
         return effects
 

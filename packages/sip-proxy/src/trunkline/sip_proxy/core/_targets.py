@@ -30,6 +30,10 @@ class Target:
     None: the core's default for an INVITE; another request then waits until its transaction gives up."""
     user: Any = None
     """Whatever the application wants to find again at `Branch.target`."""
+    otherwise: Target | None = None
+    """What is tried in its place when its flow fails (430, no connection, no response); None: nothing.
+
+    It has the time that is left of this one. Source: RFC 5626 §7"""
 
 
 @attrs.define(slots=True, eq=False)

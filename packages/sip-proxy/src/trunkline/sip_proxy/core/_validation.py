@@ -56,6 +56,8 @@ class Validation:
     def _is_for_this_server(self, request: Request) -> bool:
         """Tell whether it asks nobody to forward it: a REGISTER, or an OPTIONS about us. §16.3 step 3."""
         uri = request.parsed_uri
+        if request.method not in ("REGISTER", "OPTIONS"):
+            return False
         return isinstance(uri, Uri) and uri.user is None and self._is_local(uri.host.lower(), uri.port)
 
     def _has_looped(self, request: Request) -> bool:
