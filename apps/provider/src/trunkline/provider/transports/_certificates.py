@@ -43,7 +43,7 @@ class CertificateFiles:
     "The certificate and what leads to its authority, the server's own first."
     key: str = ""
     "Empty = in the file of the certificate."
-    names: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    names: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict, hash=False)
     "Certificates for names that clients ask for (SNI): name, or `*.domain`, to certificate and key."
     verify: str = "none"
     "Whether phones have to show a certificate: none, optional, required."

@@ -196,6 +196,8 @@ class Connection:
             pass  # it is broken already
 
     def close(self) -> None:
-        """Close the socket; whoever waits for it goes on."""
+        """Close the socket; what waits to be written is given up, and who writes it goes on and ends."""
+        self._waiting.clear()
+        self._held.clear()
         trio.lowlevel.notify_closing(self.sock)
         self.sock.close()
