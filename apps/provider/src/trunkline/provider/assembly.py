@@ -17,7 +17,7 @@ from .config import Settings, local_names
 from .directory import Directory
 from .policy import DefaultPolicy, Domains
 from .stack import Stack, StackOptions
-from .stack._calls import Calls, MediaRules
+from .stack._calls import Calls, MediaRules, family_of
 from .stack._flows import Flows
 from .stack._ways import Address, Ways, numeric
 from .store import Store
@@ -83,7 +83,12 @@ def assemble(
     calls = Calls(
         watch=CallWatch(max_duration=settings.proxy.max_call_seconds),
         ledger=Ledger(),
-        media=MediaRules(settings.media.mode, settings.media.address, settings.media.timeout),
+        media=MediaRules(
+            settings.media.mode,
+            settings.media.address,
+            settings.media.timeout,
+            {family_of(point.address[0]): point.address[0] for point in reversed(points)},
+        ),
         clock=clock,
     )
     stack = Stack(

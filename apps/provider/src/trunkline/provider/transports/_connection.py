@@ -166,6 +166,8 @@ class Connection:
         try:
             while waiting:
                 await trio.lowlevel.wait_writable(self.sock)
+                if not waiting:
+                    return  # closed meanwhile
                 view = waiting[0]
                 try:
                     sent = self.sock.send(view)
