@@ -81,6 +81,7 @@ class Phone:
         authority: PEM file of the authorities it believes, for `tls`.
         certificate: PEM file with its own certificate and key, for `tls`.
         scheme: `sip` or `sips`, of its outbound proxy.
+        account: more parameters of baresip's account, each with its `;`.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Phone:
         authority: Path | None = None,
         certificate: Path | None = None,
         scheme: str = "sip",
+        account: str = "",
     ) -> None:
         self.user, self.domain = user, domain
         self.folder = folder
@@ -146,7 +148,7 @@ class Phone:
                 f"<sip:{user}@{domain};transport={transport}>;"
                 f"auth_user={auth_user or user};auth_pass={password};"
                 f'outbound="{scheme}:{proxy};transport={transport}";regint={register_seconds};'
-                f"answermode={answer};audio_codecs=PCMA,PCMU",
+                f"answermode={answer};audio_codecs=PCMA,PCMU{account}",
             )
         except BaseException:
             self.process.kill()

@@ -196,10 +196,18 @@ class Node:
             )
 
     def _garbage(self, error: RemoteProtocolError, flow: Flow) -> None:
-        self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
+        try:
+            self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
+        except Exception:
+            self._mishap(flow, error.reason.encode("utf-8", "surrogateescape"))
 
     def _flow_lost(self, flow: Flow, reason: str) -> None:
-        self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
+        if reason.startswith("TLS: "):
+            log.warning("a peer cannot be spoken to by TLS", peer=flow.server_name or flow.remote, reason=reason)
+        try:
+            self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
+        except Exception:
+            self._mishap(flow, reason.encode())
 
     def _send_failed(self, key: object, flow: Flow, reason: str) -> None:
         # not from inside the send: the stack is still handing out the effects of this very input
