@@ -131,9 +131,9 @@ class Database:
         """See `Store.load_domains`."""
         return self.domains
 
-    def load_bindings(self, at: datetime) -> Iterator[Binding]:
+    def load_bindings(self, at: datetime | float) -> Iterator[Binding]:
         """See `Store.load_bindings`."""
-        now = moment(at.timestamp())
+        now = moment(at.timestamp() if isinstance(at, datetime) else at)
         for row in list(self.bindings.values()):
             if row[5] > now or row[5] == NEVER:
                 yield Binding(**binding_fields(row))

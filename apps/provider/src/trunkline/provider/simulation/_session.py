@@ -57,6 +57,7 @@ class Session:
         self.awaited_ack: tuple[int, ServerTransaction] | None = None
         "The INVITE of the peer whose 2xx waits for an ACK."
         self.inviting = False
+        self._hang_up_then = False
         self._version = 1
         self._remote_media: Address | None = None
         self._sequence = 0
@@ -97,7 +98,8 @@ class Session:
     def _heard(self, data: bytes, source: Address) -> None:
         if data[12:] == self._packet:
             self.seen.heard += 1
-        elif self.is_up:
+        elif self.is_up and not self.phone.observer.was_restarted(0.0):
+            # after a restart the ports of calls that go on may be given to new ones
             call_id = data[12:].decode("ascii", "replace").rstrip("|")
             self.phone.observer.report("nobody hears another's call", f"{self.seen.call_id} heard {call_id}")
 
@@ -115,8 +117,11 @@ class Session:
             self.phone.calling.free_port(self.port)
 
     def hang_up(self) -> None:
-        """Send a BYE, if it is still to be sent."""
+        """Send a BYE, if it is still to be sent; who was called waits for the ACK. Source: RFC 3261 §15"""
         if not self.is_up:
+            return
+        if self.awaited_ack is not None and not self.seen.is_caller and self.seen.acked_at == NEVER:
+            self._hang_up_then = True
             return
         phone, dialog = self.phone, self.dialog
         flow = phone.flow_of_uri(dialog.next_hop)
@@ -169,6 +174,8 @@ class Session:
                 self.seen.acked_at = self.phone.agenda.now
             if request.body:
                 self.talk_to(request.body)
+            if self._hang_up_then:
+                self.hang_up()
 
     def reinvited(self, transaction: ServerTransaction, request: Request) -> None:
         """Answer a re-INVITE."""

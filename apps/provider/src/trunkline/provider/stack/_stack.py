@@ -38,6 +38,7 @@ from trunkline.sip_parser import (
 from trunkline.sip_proxy import (
     Authenticator,
     BindingChanged,
+    Branch,
     Location,
     ProxyCore,
     Registrar,
@@ -65,6 +66,8 @@ from ._ways import Ways
 NAT_TESTS = 1 | 2 | 16 | 32
 "Contact private, Via host and port not the source's, Contact host not the source's: the classic choice."
 
+CONTACT_TESTS = 1 | 32
+"Those of them that look at the Contact: a response's Via is our own, and tells nothing of who answered."
 
 PATH_MARK = "did"
 "The parameter of our Record-Route that proves it ours; the classic proxies keep their dialog's id there."
@@ -294,7 +297,7 @@ class Stack:
             locate=self.ways.locate,
             binding_targets=self.ways.binding_targets,
             on_our_path=routed.loose and request.to_tag is not None and self._is_on_our_path(request, routed),
-            nated=bool(nat_tests(request, effect.flow) & NAT_TESTS),
+            nated=bool(nat_tests(request, effect.flow) & NAT_TESTS) and not came_by_proxy(request),
             at=self._clock(),
         )
         missing = self.directory.missing(self.policy.wants(context), now=now)
@@ -324,8 +327,9 @@ class Stack:
         return blake2s(data, key=self._secret, digest_size=6).hexdigest()
 
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
-        if nat_tests(effect.response, effect.flow) & NAT_TESTS:
-            self.ways.mend_contact(effect.response, effect.flow)
+        response, branch = effect.response, effect.transaction.user
+        if nat_tests(response, effect.flow, CONTACT_TESTS) and not answered_by_proxy(response, branch):
+            self.ways.mend_contact(response, effect.flow)
         self._core(self.core.receive(effect, now=now), now)
 
     def _ack_received(self, effect: AckReceived, now: float) -> None:
@@ -507,6 +511,20 @@ class Stack:
             self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
 
         self._out.append(Barrier(written))
+
+
+def came_by_proxy(request: Request) -> bool:
+    """Tell whether a request came by another proxy, or by us: its source says nothing about its sender."""
+    return len(request.headers.values("via")) > 1
+
+
+def answered_by_proxy(response: Response, branch: Branch | None) -> bool:
+    """Tell whether a response came by another proxy, or by us: its source is not who answered."""
+    sent = None if branch is None else branch.request
+    if sent is None:
+        return False
+    recorded = len(response.headers.values("record-route")) > len(sent.headers.values("record-route"))
+    return recorded or "route" in sent.headers
 
 
 def _undoing(change: BindingChanged) -> Write:
