@@ -137,7 +137,7 @@ class DefaultPolicy:
         subscriber = context.directory.get((claimed, realm))
         ha1 = no_subscriber if subscriber is None else subscriber.ha1_for
         verdict = context.authenticator.verify(request, credentials, ha1, at=context.at)
-        if verdict in (Verdict.STALE, Verdict.REPLAYED):
+        if verdict.stale:  # the password was right: a phone that is not told so calls it wrong
             return Challenge(realm, stale=True)
         if verdict is not Verdict.ACCEPTED:
             return Challenge(realm)

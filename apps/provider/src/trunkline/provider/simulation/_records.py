@@ -35,6 +35,7 @@ class DialogSeen:
     heard: int = 0
     "Audio packets of this call."
     held: bool = False
+    transport: str = "UDP"
     relay_host: str = ""
     "Where the other side's audio comes from."
 

@@ -136,7 +136,8 @@ class Registering:
             if self._challenges > MAX_CHALLENGES:
                 raise ChallengeRefused("challenged again and again")
             request = phone.authenticator.authorize(transaction.request, response, phone.random.randbytes)
-        except ChallengeRefused:
+        except ChallengeRefused as refusal:
+            phone.observer.report("the right password is right", f"{phone.aor}: {refusal}")
             self._under_way = False
             self.rejected += 1
             self._again(4 + phone.random.random() * 4)

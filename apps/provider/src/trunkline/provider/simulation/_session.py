@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 T1, T2 = 0.5, 4.0
 AUDIO_EVERY = 7.0
 "Seconds between two packets of audio: enough to be heard, and cheap."
+REINVITE_PATIENCE = 30.0
+"Seconds for an answer to a re-INVITE that was heard of: no timer of the transaction's ends that wait."
 SDP_TYPE = ("Content-Type", "application/sdp")
 _media = re.compile(rb"c=IN IP4 (\S+)").search
 _port = re.compile(rb"m=audio (\d+)").search
@@ -61,6 +63,7 @@ class Session:
         self._version = 1
         self._remote_media: Address | None = None
         self._sequence = 0
+        seen.transport = phone.transport
         self._packet = b"%s|" % seen.call_id.encode()
         if port:
             phone.network.bind((phone.outside[0], port), self._heard)
@@ -231,7 +234,12 @@ class Session:
             headers=(SDP_TYPE,),
             body=self.description(direction),
         )
-        phone.request(request, flow, _Reinvite(self, direction))
+        transaction = phone.request(request, flow, _Reinvite(self, direction))
+        phone.later(REINVITE_PATIENCE, self._stop_waiting, transaction)
+
+    def _stop_waiting(self, transaction: ClientTransaction) -> None:
+        if transaction.last_status < 200:
+            self.phone.perform(self.phone.layer.cancel(transaction, now=self.phone.agenda.now))
 
 
 class _Goodbye:

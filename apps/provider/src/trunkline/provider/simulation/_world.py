@@ -127,8 +127,10 @@ class World:
         agenda.run(active + QUIET)
 
     def _call(self, number: int, plan: CallPlan) -> None:
-        phone, node = self.phones[plan.phone], self.scenario.nodes[plan.node]
-        if not phone.is_on:
+        node = self.scenario.nodes[plan.node]
+        after = (*self.phones[plan.phone :], *self.phones[: plan.phone])
+        phone = next((phone for phone in after if phone.is_on), None)
+        if phone is None:
             return
         is_stranger = plan.node != phone.node
         host = f"{node.address[0]}:{node.address[1]}" if is_stranger else node.domain

@@ -66,9 +66,6 @@ from ._ways import Ways
 NAT_TESTS = 1 | 2 | 16 | 32
 "Contact private, Via host and port not the source's, Contact host not the source's: the classic choice."
 
-CONTACT_TESTS = 1 | 32
-"Those of them that look at the Contact: a response's Via is our own, and tells nothing of who answered."
-
 PATH_MARK = "did"
 "The parameter of our Record-Route that proves it ours; the classic proxies keep their dialog's id there."
 
@@ -328,7 +325,7 @@ class Stack:
 
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
         response, branch = effect.response, effect.transaction.user
-        if nat_tests(response, effect.flow, CONTACT_TESTS) and not answered_by_proxy(response, branch):
+        if nat_tests(response, effect.flow) & NAT_TESTS and not answered_by_proxy(response, branch):
             self.ways.mend_contact(response, effect.flow)
         self._core(self.core.receive(effect, now=now), now)
 
@@ -365,7 +362,8 @@ class Stack:
 
     def _stray_response(self, effect: StrayResponse, now: float) -> None:
         # RFC 6026 §7.3 has these dropped; but the caller of a call that outlived a restart of ours waits for
-        # them, and only for a call that is known can we not be used as a reflector
+        # them, and only for a call that is up can we not be used as a reflector, nor one branch of a fork
+        # speak for all
         response = effect.response
         stateless = flow = None
         if self.calls.knows(response):
