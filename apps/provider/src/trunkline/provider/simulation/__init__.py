@@ -10,8 +10,11 @@ or is sent the capture of a call that went wrong, wants to run it too.
 """
 
 from ._agenda import EPOCH, Agenda
+from ._capture import Capture, CaptureError, Datagram, read_capture, write_capture
+from ._command import datagrams_at, main
 from ._network import Link, Network
 from ._planted import PLANTED
+from ._replay import Replayed, replay
 from ._run import Outcome, run
 from ._scenario import Scenario, draw, settings_for
 from ._soak import soak
@@ -21,13 +24,22 @@ __all__ = [
     "EPOCH",
     "PLANTED",
     "Agenda",
+    "Capture",
+    "CaptureError",
+    "Datagram",
     "Link",
     "Network",
     "Outcome",
+    "Replayed",
     "Scenario",
     "World",
+    "datagrams_at",
     "draw",
+    "main",
+    "read_capture",
+    "replay",
     "run",
     "settings_for",
     "soak",
+    "write_capture",
 ]

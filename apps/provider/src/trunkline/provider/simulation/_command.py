@@ -13,9 +13,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ._agenda import EPOCH
+from ._capture import CaptureError, Datagram, write_capture
 from ._planted import PLANTED
+from ._replay import replay
 from ._run import COMMAND, Outcome, run
 from ._soak import soak
+from ._world import World
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -32,12 +36,16 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--call", metavar="CALL-ID", help="show the messages of this call")
     parser.add_argument("--plant", choices=sorted(PLANTED), default="", help="plant a bug, to see it found")
     parser.add_argument("--write-capture", type=Path, metavar="FILE", help="write one run's SIP as pcap")
+    parser.add_argument("--capture", type=Path, metavar="FILE", help="replay a pcap towards a provider")
+    parser.add_argument("--server", metavar="HOST:PORT", help="the server's address in the capture")
     return parser
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; give an exit status: 1 when something broke that must hold."""
     options = _arguments().parse_args(arguments)
+    if options.capture is not None:
+        return _replay(options)
     if options.seed is not None:
         return _one(options)
     return _soak(options)
@@ -55,9 +63,45 @@ def _one(options: argparse.Namespace) -> int:
         _say(f"-- {call_id} (-> sent, => arrived)")
         for line in world.trace.ladder(call_id):
             _say(line)
+    if options.write_capture is not None:
+        write_capture(options.write_capture, datagrams_at(world, 0))
+        host, port = world.servers[0].address
+        _say(f"wrote {options.write_capture}: the SIP over UDP of the server {host}:{port}")
     _totals([outcome])
     _say(f"digest {outcome.digest}")
     return 1 if outcome.violations else 0
+
+
+def datagrams_at(world: World, node: int) -> list[Datagram]:
+    """Give the SIP datagrams that a capture at a node would show; the world must have kept its messages."""
+    here, begin = world.servers[node].address, EPOCH.timestamp()
+    return [
+        Datagram(begin + message.at, message.source, message.destination, message.data)
+        for message in world.trace.messages
+        if message.transport == "UDP"
+        and (message.destination if message.arrived else message.source) == here
+    ]
+
+
+def _replay(options: argparse.Namespace) -> int:
+    host, _, port = (options.server or "").rpartition(":")
+    if not host or not port.isdecimal():
+        _say("--capture needs --server HOST:PORT: which address in the capture was the server's")
+        return 2
+    try:
+        replayed = replay(options.capture, (host.strip("[]"), int(port)))
+    except (CaptureError, OSError) as error:
+        _say(str(error))
+        return 2
+    for line in replayed.trace.ladder(options.call, limit=100_000) if options.trace or options.call else ():
+        _say(line)
+    for at, name, what in replayed.violations:
+        _say(f"{name} at {at:.3f}: {what}")
+    for line in replayed.differences():
+        _say(f"another answer: {line}")
+    _say(f"{replayed.requests} requests replayed, {replayed.left_out} packets left out")
+    _say(f"digest {replayed.digest}")
+    return 1 if replayed.violations else 0
 
 
 def _soak(options: argparse.Namespace) -> int:

@@ -85,7 +85,7 @@ class Connections:
             unsent.append(data)
 
     def end(self, *, silently: bool) -> None:
-        """Lose every connection without telling this host; `silently`: nor the peers, who have to find out."""
+        """Lose every connection without telling this host; `silently`: nor the peers, who must find out."""
         streams = list(self._flows)
         self._flows.clear()
         self._by_number.clear()

@@ -201,7 +201,8 @@ class Disk:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is to be written and nobody waits."""
-        return not (self._busy or self._due or self.groups.kept or self.groups.waiting or len(self.groups.batch))
+        groups = self.groups
+        return not (self._busy or self._due or groups.kept or groups.waiting or len(groups.batch))
 
     def _begin(self) -> None:
         if self._dead:

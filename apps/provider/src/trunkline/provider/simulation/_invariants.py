@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from ._agenda import EPOCH
+from ._database import Report
+from ._memory import reachable
 from ._phone import Phone
 from ._records import NEVER, CallSeen, DialogSeen
 from ._scenario import MAX_CALL
@@ -21,14 +23,14 @@ SETTLING = 64 * 0.5 + 6.0
 "Seconds that one side may believe in a call longer than the other: a BYE's patience and the way."
 MOST_COPIES = 60
 "How often one datagram may be sent: eleven times by its sender, and again for copies that arrive."
-DATED = ("media timeout", "server restart")
-"Ends that a server finds out later; they are told as of when it last heard."
+MOST_OBJECTS = 2500
+"In a part of the server that holds no call; most of them are its tables."
 
 
 def check(world: World) -> None:
     """Look at everything; what does not hold is reported to the world."""
     for server in world.servers:
-        _nothing_left(world, server)
+        nothing_left(world.report, server)
     for phone in world.phones:
         _nothing_left_in(world, phone)
     for times, data in world.network.copies_above(MOST_COPIES):
@@ -45,7 +47,14 @@ def check(world: World) -> None:
                 world.report("no record out of nowhere", f"{call_id} {from_tag}")
 
 
-def _nothing_left(world: World, server: Server) -> None:
+def nothing_left(report: Report, server: Server, *, bindings: bool = True) -> None:
+    """See that a server has forgotten all calls.
+
+    Args:
+        report: told what is left.
+        server: with all calls over.
+        bindings: whether registrations must be over too.
+    """
     process = server.live
     stack = process.stack
     calls, location = stack.calls, process.assembly.location
@@ -59,11 +68,12 @@ def _nothing_left(world: World, server: Server) -> None:
         "call limits": len(calls.watch._limits),
         "calls in the ledger": len(calls.ledger),
         "calls relayed": len(calls.relayed),
-        "bindings": location.contacts(),
-        "binding rows": len(server.database.bindings),
         "journal rows": len(server.database.calls),
         "writes": 0 if process.disk.is_idle else 1,
     }
+    if bindings:
+        left["bindings"] = location.contacts()
+        left["binding rows"] = len(server.database.bindings)
     if process.media is not None and process.control is not None:
         left["relay sessions"] = len(process.media.relay)
         left["relay ports"] = process.media.total_pairs - process.media.relay.free_pairs
@@ -71,10 +81,14 @@ def _nothing_left(world: World, server: Server) -> None:
         left["relay commands"] = len(process.control.waiting)
     for what, count in left.items():
         if count:
-            world.report("nothing is left", f"{count} {what} at {server.address[0]}")
+            report("nothing is left", f"{count} {what} at {server.address[0]}")
+    for part in (stack.layer, stack.core, calls.watch, calls.ledger):
+        size = reachable(part)
+        if size > MOST_OBJECTS:
+            report("memory is bounded", f"{size} objects in {type(part).__name__} at {server.address[0]}")
     due = stack.next_timeout()
     if due is not None:
-        world.report("nothing is left", f"a timer at {due:.3f} at {server.address[0]}")
+        report("nothing is left", f"a timer at {due:.3f} at {server.address[0]}")
 
 
 def _nothing_left_in(world: World, phone: Phone) -> None:
@@ -91,7 +105,7 @@ def _nothing_left_in(world: World, phone: Phone) -> None:
 def _agreement(world: World, call: CallSeen) -> None:
     server = world.servers[call.node]
     theirs = {dialog.local_tag: dialog for dialog in call.answers}
-    for tag, mine in call.dialogs.items():
+    for tag in call.dialogs:
         if tag not in theirs:
             world.report("both sides agree", f"{call.call_id}: an answer that nobody gave, {tag}")
     for tag, answer in theirs.items():
@@ -99,7 +113,8 @@ def _agreement(world: World, call: CallSeen) -> None:
         if mine is None:
             if answer.ended_at > answer.answered_at + SETTLING:
                 world.report(
-                    "both sides agree", f"{call.call_id}: {answer.phone} talks to nobody until {answer.ended_at}"
+                    "both sides agree",
+                    f"{call.call_id}: {answer.phone} talks to nobody until {answer.ended_at}",
                 )
             continue
         _same_end(world, server, call, mine, answer)

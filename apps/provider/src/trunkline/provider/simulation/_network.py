@@ -86,8 +86,6 @@ class Network:
         self.lost = 0
         self.doubled = 0
         self.broken = 0
-        self.most_copies = 0
-        "How often the same datagram was sent, at most."
         self.links: dict[str, Link] = {}
         "By host; a host without one is as near as the next rack."
         self.backbone = Link(0.001)
@@ -119,8 +117,6 @@ class Network:
         if data[:1] != b"\x80":  # audio packets are all different
             copies = self._copies.get(data, 0) + 1
             self._copies[data] = copies
-            if copies > self.most_copies:
-                self.most_copies = copies
         self.trace.sent("UDP", source, destination, data)
         if link.loss and random.random() < link.loss:
             self.lost += 1

@@ -12,7 +12,8 @@ from typing import Any
 
 from trunkline.acct import CallClosed, Ledger
 from trunkline.provider.stack import Barrier, Stack
-from trunkline.sip_transaction import _layer as layer_module
+from trunkline.sip_transaction import TransactionLayer
+from trunkline.sip_transaction._keys import own_key
 from trunkline.sip_transaction._timers import TimerQueue
 
 
@@ -42,11 +43,11 @@ def lost_timer() -> AbstractContextManager[None]:
 
 def wrong_branch() -> AbstractContextManager[None]:
     """A response that no branch matches is given to another transaction of the same method."""
-    original = layer_module.TransactionLayer._receive_response
+    original = TransactionLayer._receive_response
 
     def receive(self: Any, response: Any, flow: Any, now: float, effects: Any) -> None:
         clients = self._clients.by_key
-        key = layer_module.own_key(response)
+        key = own_key(response)
         if key not in clients and len(clients) > 2:
             branch = next((branch for branch, method in clients if method == key[1]), None)
             if branch is not None:
@@ -54,7 +55,7 @@ def wrong_branch() -> AbstractContextManager[None]:
                 response.headers.replace_top("Via", via.replace(key[0], branch))
         original(self, response, flow, now, effects)
 
-    return _patched(layer_module.TransactionLayer, "_receive_response", receive)
+    return _patched(TransactionLayer, "_receive_response", receive)
 
 
 def double_cdr() -> AbstractContextManager[None]:

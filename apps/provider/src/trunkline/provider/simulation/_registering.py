@@ -155,7 +155,7 @@ class Registering:
             if seconds is None:
                 self.confirmed.pop(contact, None)
                 if self.wanted:
-                    phone.observer.report("a 200 lists what was asked", f"{phone.aor}: no {contact} in the 200")
+                    phone.observer.report("a 200 lists what was asked", f"{phone.aor}: no {contact} there")
                 continue
             shortest = min(shortest, float(seconds))
             until = self._sent_at + float(seconds)

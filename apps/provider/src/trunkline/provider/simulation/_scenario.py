@@ -31,7 +31,7 @@ MAX_CALL = 150
 CALL_EVERY = 1.5
 "Seconds from one call to the next, on average."
 QUIET = 330.0
-"Seconds after the last call until everything must be over: ringing, the longest call, BYEs without an answer."
+"Seconds after the last call until all must be over: ringing, the longest call, BYEs without an answer."
 
 
 @attrs.define

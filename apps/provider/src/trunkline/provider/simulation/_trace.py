@@ -6,6 +6,7 @@ messages that were kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 import attrs
@@ -35,7 +36,7 @@ class Trace:
     """
 
     def __init__(self, *, keep: bool = False) -> None:
-        self.now = lambda: 0.0
+        self.now: Callable[[], float] = float
         self.keep = keep
         self.messages: list[Message] = []
         self.notes: list[tuple[float, str]] = []

@@ -198,7 +198,7 @@ class World:
         if until is None or until < EPOCH.timestamp() + registration.until - 1.5:
             self.report(
                 "confirmed is on disk",
-                f"{registration.aor} {registration.contact} until {registration.until:.1f}: row until {until}",
+                f"{registration.aor} {registration.contact} until {registration.until:.1f}, row: {until}",
             )
 
     def was_restarted(self, since: float) -> bool:
