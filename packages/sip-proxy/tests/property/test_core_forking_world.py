@@ -1,4 +1,4 @@
-"""Forking over a bad network in virtual time: whatever the phones do and the network loses, it ends, and well.
+"""Forking over a bad network in virtual time: whatever the phones do and the network loses, it ends well.
 
 The phones and the proxy are made of the real transaction layer; see conftest. Each property holds for every
 plan of the phones, every moment of a CANCEL and every delay of the application. Not here: single steps,
@@ -168,7 +168,7 @@ def test_an_invite_forked_over_a_bad_network_ends_well(kit: Any, scene: Scene) -
     if failures and answers:
         # A failure never overtakes an answer; an answer may come late after one (§16.7 step 5).
         assert final.index(failures[0]) == 0
-    # The application hears of one failure, of a second one when it went on elsewhere, of none after an answer.
+    # The application hears of one failure, of a second when it went on elsewhere, of none after an answer.
     announced = [ready.response.status // 100 for ready in played.proxy.ready if ready.response.status >= 200]
     after = announced[announced.index(2) :] if 2 in announced else []
     assert all(hundreds == 2 for hundreds in after)

@@ -127,8 +127,8 @@ def _same_end(
     lag = last.ended_at - first.ended_at
     if lag <= SETTLING or first.end == "power" or first.bye_status == 408:
         return
-    if first.bye_status >= 500 and last.transport == "TCP":
-        return  # whose connection broke, and who cannot be connected to, is out of reach of this dialog
+    if first.bye_status >= 500 and "TCP" in (first.transport, last.transport):
+        return  # a connection broke with the BYE in it, or was the only way to who is behind a NAT
     kept = server.was_down(mine.answered_at - 1, last.ended_at) and not _was_journalled(server, call)
     if kept and not server.settings.auth.secret:
         return  # a killed server that had not yet written the call down cannot know it

@@ -191,7 +191,7 @@ def _phone(random: Random, name: str, node: int, index: int, active: float) -> P
         starts_at=random.random() * 4,
     )
     if random.random() < 0.15:
-        plan.power_cuts.append((10 + random.random() * active, random.choice((3.0, 30.0, 90.0, 1e9))))
+        plan.power_cuts.append((10 + random.random() * active, random.choice((0.02, 3.0, 30.0, 90.0, 1e9))))
     if plan.transport == "TCP" and random.random() < 0.5:
         plan.stream_cuts = [random.random() * active for _ in range(random.randrange(1, 4))]
     return plan

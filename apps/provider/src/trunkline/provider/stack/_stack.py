@@ -502,9 +502,9 @@ class Stack:
                 self.statistics.accepted_regs += 1
                 self._layer(self.layer.respond(transaction, response, now=later), later)
                 return
-            for change in reversed(registration.changes):
+            # what a later REGISTER has changed meanwhile is that one's, in memory and on disk
+            for change in registration.undo():
                 self._out.append(_undoing(change))
-            registration.undo()
             self.statistics.rejected_regs += 1
             self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
 

@@ -28,20 +28,27 @@ class Registration:
         """Give the status of the response."""
         return self.response.status
 
-    def undo(self) -> None:
+    def undo(self) -> list[BindingChanged]:
         """Take the changes back, because they could not be stored.
 
         A binding that a later REGISTER has changed again stays as it is; so undo the newest first when
         several are to be undone. What had expired is not brought back.
+
+        Returns:
+            The changes that were taken back, the last one first; what was stored of them is to be undone.
         """
+        undone = []
         for change in reversed(self.changes):
             binding = change.binding
             held = self._location.get(binding.aor)
             if change.kind == "removed":
                 if all(other.contact != binding.contact for other in held):
                     self._location.replace(binding.aor, (*held, binding))
+                    undone.append(change)
             elif change.kind != "expired" and binding in held:
                 put_back = () if change.previous is None else (change.previous,)
                 at = held.index(binding)
                 self._location.replace(binding.aor, (*held[:at], *put_back, *held[at + 1 :]))
+                undone.append(change)
         self.changes = []
+        return undone
