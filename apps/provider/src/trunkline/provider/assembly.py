@@ -58,8 +58,8 @@ def assemble(
         host = host.strip("[]").lower()
         if host in own_hosts:
             return (port or 5060) in ports
-        # a served domain means us too, as an outbound proxy in a Route; DNS may know another port
-        return (port is None or port in ports) and domains.canonical(host) is not None
+        # a phone may name its outbound proxy by the domain; without a port DNS has led it here
+        return host in domains.names and (port is None or port in ports)
 
     core = ProxyCore(
         layer,

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from trunkline.provider.directory import Name
-from trunkline.sip_parser import DigestCredentials, Uri, unescape
+from trunkline.sip_parser import DigestCredentials, Uri
 from trunkline.sip_proxy import Target, Verdict, consume_credentials, find_credentials
 
-from ._decisions import Challenge, Decision, Drop, Forward, Refuse, Register, Reply
+from ._decisions import Challenge, Decision, Forward, Refuse, Register, Reply
 from ._request import RequestContext
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, REFER, SUBSCRIBE, NOTIFY, UPDATE"
@@ -38,8 +38,10 @@ class DefaultPolicy:
         """Name the subscribers that `request` may ask the directory for."""
         request = context.request
         names: list[Name] = []
+        if request.to_tag is not None and request.method != "REGISTER":
+            return names
         realm = self._realm(context)
-        if realm is not None and self.challenge and request.method not in UNCHALLENGED and not request.to_tag:
+        if realm is not None and self.challenge and request.method not in UNCHALLENGED:
             credentials = find_credentials(request, realm, proxy=request.method != "REGISTER")
             if credentials is not None:
                 names.append((username_of(credentials), realm))
@@ -53,8 +55,8 @@ class DefaultPolicy:
         request = context.request
         if request.to_tag is not None and request.method != "REGISTER":
             return self._in_dialog(context)
-        if "route" in request.headers and (context.routed.preloaded or request.method != "REGISTER"):
-            # a Route that named only us was a phone's outbound proxy; one that goes on is for an open relay
+        if "route" in request.headers:
+            # one that named us was a phone's outbound proxy, and is out; what is left is for an open relay
             return Refuse(403, "Preloaded Route Refused")
         decide = self._by_method.get(request.method)
         if decide is not None:
@@ -64,10 +66,8 @@ class DefaultPolicy:
     def _in_dialog(self, context: RequestContext) -> Decision:
         request, routed = context.request, context.routed
         if not context.on_our_path or routed.next_hop is None:
-            if request.method == "ACK":
-                return Drop("ACK that belongs to nothing here")
             return Refuse(481)
-        flow = context.locate(routed.next_hop, context.flow)
+        flow = context.locate(routed.next_hop)
         if flow is None:
             return Refuse(478, "Unresolvable Destination")
         return Forward([Target(request.uri, flow)], in_dialog=True)
@@ -83,8 +83,8 @@ class DefaultPolicy:
         domain = context.domains.canonical(to.host)
         if domain is None or context.domains.canonical(uri.host) != domain:
             return Refuse(403, "Not Registrar Of This Domain")
-        refusal = self._authenticate(context, domain, user_of(to))
-        return refusal or Register(f"{user_of(to)}@{domain}")
+        user = user_of(to)
+        return self._authenticate(context, domain, user) or Register(f"{user}@{domain}")
 
     def _options(self, context: RequestContext) -> Decision:
         uri = context.request.parsed_uri
@@ -96,12 +96,8 @@ class DefaultPolicy:
 
     def _call(self, context: RequestContext) -> Decision:
         request = context.request
-        if request.method in ("ACK", "CANCEL"):
-            return (
-                Drop(f"{request.method} that belongs to nothing here")
-                if request.method == "ACK"
-                else Refuse(481)
-            )
+        if request.method == "CANCEL":
+            return Refuse(481)
         caller = request.from_.uri
         uri = request.parsed_uri
         if not isinstance(uri, Uri):
@@ -122,9 +118,8 @@ class DefaultPolicy:
             for target in targets:
                 target.ring_timeout = self.ring_timeout
             return Forward(targets)
-        if context.directory.get((user, domain)) is None:
-            return Refuse(404)
-        return Refuse(480)
+        known = f"{user}@{domain}" in context.location or context.directory.get((user, domain)) is not None
+        return Refuse(480 if known else 404)
 
     def _authenticate(self, context: RequestContext, realm: str, user: str) -> Decision | None:
         """Return None when the request was made by `user` of `realm`, else what to answer."""
@@ -138,7 +133,9 @@ class DefaultPolicy:
             return Challenge(realm)
         claimed = username_of(credentials)
         subscriber = context.directory.get((claimed, realm))
-        ha1 = no_subscriber if subscriber is None else subscriber.ha1_for
+        ha1 = no_subscriber
+        if subscriber is not None:
+            ha1 = subscriber.ha1b_for if "@" in credentials.username else subscriber.ha1_for
         verdict = context.authenticator.verify(request, credentials, ha1, at=context.at)
         if verdict in (Verdict.STALE, Verdict.REPLAYED):
             return Challenge(realm, stale=True)
@@ -159,7 +156,7 @@ class DefaultPolicy:
     def _callee(self, context: RequestContext) -> Name | None:
         request = context.request
         uri = request.parsed_uri
-        if request.method in ("REGISTER", "ACK", "CANCEL") or request.to_tag or not isinstance(uri, Uri):
+        if request.method in ("REGISTER", "CANCEL") or not isinstance(uri, Uri):
             return None
         domain = context.domains.canonical(uri.host)
         return (user_of(uri), domain) if domain is not None and uri.user else None
@@ -176,8 +173,8 @@ def no_subscriber(algorithm: str) -> str | None:
 
 
 def user_of(uri: Uri) -> str:
-    """Return the user part, unescaped; it may hold an @ of its own."""
-    return "" if uri.user is None else unescape(uri.user)
+    """Return the user part of a URI, escapes undone; empty when there is none."""
+    return uri.address_of_record.rpartition("@")[0]
 
 
 def username_of(credentials: DigestCredentials) -> str:

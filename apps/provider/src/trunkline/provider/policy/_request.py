@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv6Address
-from typing import Protocol
 
 import attrs
 
@@ -66,12 +65,6 @@ def _one_spelling(address: str) -> str:
         return address
 
 
-class Locate(Protocol):
-    """Finds the way to a URI without asking anybody; None when it cannot."""
-
-    def __call__(self, uri: Uri | TelUri | OtherUri, came_by: Flow) -> Flow | None: ...
-
-
 @attrs.define(eq=False)
 class RequestContext:
     """One request on its way through the policy."""
@@ -86,7 +79,8 @@ class RequestContext:
     directory: Directory
     location: Location
     authenticator: Authenticator
-    locate: Locate
+    locate: Callable[[Uri | TelUri | OtherUri], Flow | None]
+    "Finds the way to a URI without asking anybody; None when it cannot."
     binding_targets: Callable[[str], list[Target]]
     "Targets of an address of record's live bindings, best first."
     on_our_path: bool

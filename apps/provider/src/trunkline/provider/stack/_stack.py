@@ -64,6 +64,8 @@ from ._ways import Ways
 
 NAT_TESTS = 1 | 2 | 16 | 32
 "Contact private, Via host and port not the source's, Contact host not the source's: the classic choice."
+NAT_TESTS_OF_CONTACT = 1 | 32
+"The same for a response, whose Via is our own."
 
 
 PATH_MARK = "did"
@@ -87,7 +89,6 @@ class Statistics:
     rejected_regs: int = 0
     challenges: int = 0
     refusals: int = 0
-    denied_relays: int = 0
 
 
 @attrs.define(eq=False)
@@ -162,8 +163,8 @@ class Stack:
 
     def datagram(self, data: bytes, flow: Flow, *, now: float) -> list[Effect]:
         """Take one datagram; keep-alives and noise are counted and left unanswered."""
-        if data[:1] in b"\r\n\0" and not data.strip(b"\r\n\0"):
-            # empty, CRLF or four zero bytes: a phone keeps its NAT pinhole open
+        # CRLF or four zero bytes: a phone keeps its NAT pinhole open
+        if data[:1] == b"\0" or not data.strip(b"\r\n"):
             self.statistics.keepalives += 1
             return []
         try:
@@ -183,7 +184,10 @@ class Stack:
 
     def garbage(self, error: RemoteProtocolError, flow: Flow, *, now: float) -> list[Effect]:
         """Take what could not be parsed: answered where RFC 3261 wants it, else dropped."""
-        self.statistics.err_requests += 1
+        if isinstance(error.message, Response):
+            self.statistics.err_replies += 1
+        else:
+            self.statistics.err_requests += 1
         self._out.append(BadMessage(str(error), flow))
         self._layer(self.layer.receive_error(error, flow, now=now), now)
         return self._take()
@@ -257,10 +261,13 @@ class Stack:
                 out.append(effect)
                 continue
             handler = handlers.get(kind)
-            if handler is not None:
-                handler(effect, now)
-            else:
+            if handler is None:
                 self._core(self.core.receive(effect, now=now), now)
+                continue
+            try:
+                handler(effect, now)
+            except RemoteProtocolError as error:
+                self._unreadable(effect, error, now)
 
     def _core(self, effects: list[Any], now: float) -> None:
         out = self._out
@@ -298,7 +305,7 @@ class Stack:
             locate=self.ways.locate,
             binding_targets=self.ways.binding_targets,
             on_our_path=routed.loose and request.to_tag is not None and self._is_on_our_path(request, routed),
-            nated=bool(nat_tests(request, effect.flow) & NAT_TESTS),
+            nated=self._is_nated(request, effect.flow),
             at=self._clock(),
         )
         missing = self.directory.missing(self.policy.wants(context), now=now)
@@ -316,6 +323,15 @@ class Stack:
 
         self._out.append(AskSubscribers(missing, loaded))
 
+    def _is_nated(self, request: Request, flow: Flow) -> bool:
+        """Tell whether a request that says where its sender is comes from behind a NAT.
+
+        What another proxy brings has its Via on top, and says nothing of the phone.
+        """
+        if "contact" not in request.headers or len(request.vias) > 1:
+            return False
+        return bool(nat_tests(request, flow, NAT_TESTS))
+
     def _is_on_our_path(self, request: Request, routed: Routed) -> bool:
         """Tell whether a Route of ours was written by us for this very dialog, and not by somebody who wants
         a relay: it carries our mark, or the call is one that was taken up after a restart."""
@@ -328,8 +344,14 @@ class Stack:
         return blake2s(data, key=self._secret, digest_size=6).hexdigest()
 
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
-        if nat_tests(effect.response, effect.flow) & NAT_TESTS:
-            self.ways.mend_contact(effect.response, effect.flow)
+        response, sent = effect.response, effect.transaction.request.headers
+        _ = response.to  # one that cannot be read counts as none: the transaction's timer deals with that
+        if response.status < 300 and response.contacts:
+            recorded = response.headers.get_all("record-route")
+            # with a Route, or more Record-Routes than we sent, a proxy stands between the phone and us
+            straight = "route" not in sent and len(recorded) <= len(sent.get_all("record-route"))
+            if straight and nat_tests(response, effect.flow, NAT_TESTS_OF_CONTACT):
+                self.ways.mend_contact(response, effect.flow)
         self._core(self.core.receive(effect, now=now), now)
 
     def _ack_received(self, effect: AckReceived, now: float) -> None:
@@ -340,7 +362,7 @@ class Stack:
         routed = self.core.route(request)
         flow = None
         if routed.loose and routed.next_hop is not None and self._is_on_our_path(request, routed):
-            flow = self.ways.locate(routed.next_hop, effect.flow)
+            flow = self.ways.locate(routed.next_hop)
         if flow is None:
             self.statistics.drop_requests += 1
             return
@@ -371,24 +393,36 @@ class Stack:
         if self.calls.knows(response):
             stateless = self.core.forward_response(response)
         if stateless is not None:
-            flow = self.ways.response_way(stateless.via, effect.flow)
+            flow = self.ways.response_way(stateless.via)
         if stateless is None or flow is None:
             self.statistics.drop_replies += 1
             return
         self._out.append(Send(stateless.data, flow, None))
 
     def _dropped(self, effect: Dropped, now: float) -> None:
-        self.statistics.drop_requests += 1
+        self._count_dropped(effect.message)
+
+    def _unreadable(self, effect: Any, error: RemoteProtocolError, now: float) -> None:
+        """Go on after a header that turned out to be no good when it was needed."""
+        if type(effect) is RequestReceived:
+            self.answer(effect.transaction, error.status_hint, None, (), now)
+        else:
+            self._count_dropped(effect.request if type(effect) is AckReceived else effect.response)
+
+    def _count_dropped(self, message: Message | None) -> None:
+        if isinstance(message, Response):
+            self.statistics.drop_replies += 1
+        else:
+            self.statistics.drop_requests += 1
 
     # -- decisions
 
     def _decide(self, transaction: ServerTransaction, context: RequestContext, now: float) -> None:
         try:
             decision: Decision = self.policy.request(context)
+            self._decisions[type(decision)](transaction, context, decision, now)
         except RemoteProtocolError as error:
             self.answer(transaction, error.status_hint, None, (), now)
-            return
-        self._decisions[type(decision)](transaction, context, decision, now)
 
     def answer(
         self,
@@ -504,19 +538,23 @@ class Stack:
                 self.statistics.accepted_regs += 1
                 self._layer(self.layer.respond(transaction, response, now=later), later)
                 return
-            for change in reversed(registration.changes):
-                self._out.append(_undoing(change))
+            changes = registration.changes
             registration.undo()
+            for change in changes:
+                self._write_as_held(change)
             self.statistics.rejected_regs += 1
             self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
 
         self._out.append(Barrier(written))
 
-
-def _undoing(change: BindingChanged) -> Write:
-    """Return the write that takes a change of the table back."""
-    if change.kind == "added":
-        return Write("remove_binding", (change.binding,))
-    if change.previous is not None:
-        return Write("save_binding", (change.previous, change.binding))
-    return Write("save_binding", (change.binding, None))
+    def _write_as_held(self, change: BindingChanged) -> None:
+        """Write what the location has in place of an undone change: a later REGISTER may have come by."""
+        for binding in (change.previous, change.binding):
+            if binding is None:
+                continue
+            held = (other for other in self.location.get(binding.aor) if other.contact == binding.contact)
+            now_held = next(held, None)
+            if now_held is None:
+                self._out.append(Write("remove_binding", (binding,)))
+            else:
+                self._out.append(Write("save_binding", (now_held, None)))

@@ -5,13 +5,11 @@ Addresses are numeric here; names are looked up before.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
 
-from trunkline.sip_parser import Message, OtherUri, RemoteProtocolError, TelUri, Uri, Via, parse_uri
-from trunkline.sip_proxy import Binding, Location, Target, fix_contact
+from trunkline.sip_parser import Message, NameAddr, OtherUri, RemoteProtocolError, TelUri, Uri, Via, parse_uri
+from trunkline.sip_proxy import Binding, Location, Target, fix_contact, is_ip
 from trunkline.sip_transaction import Flow
 
 Address = tuple[str, int]
@@ -42,7 +40,7 @@ class Ways:
         self._location = location
         self._clock = clock
 
-    def locate(self, uri: Uri | TelUri | OtherUri, came_by: Flow | None = None) -> Flow | None:
+    def locate(self, uri: Uri | TelUri | OtherUri) -> Flow | None:
         """Return the flow to a SIP URI whose host is numeric, else None (RFC 3263 §4.1, §4.2)."""
         if not isinstance(uri, Uri):
             return None
@@ -52,7 +50,7 @@ class Ways:
 
     def _flow(self, transport: str, host: str, port: int | None) -> Flow | None:
         host = host.strip("[]")
-        if transport not in DEFAULT_PORTS or not is_numeric(host):
+        if transport not in DEFAULT_PORTS or not is_ip(host):
             return None
         local = self._local_for(transport, host)
         if local is None:
@@ -74,14 +72,13 @@ class Ways:
         if flow is not None and (not flow.reliable or self._connection_open(flow)):
             return flow
         try:
-            uri = parse_uri(
-                binding.path[0].strip("<>") if binding.path else binding.received or binding.contact
-            )
+            if binding.path:
+                return self.locate(NameAddr.parse(binding.path[0]).uri)
+            return self.locate(parse_uri(binding.received or binding.contact))
         except RemoteProtocolError:
             return None
-        return self.locate(uri)
 
-    def response_way(self, via: Via, came_by: Flow) -> Flow | None:
+    def response_way(self, via: Via) -> Flow | None:
         """Return the flow for a response that is forwarded by its Via alone (RFC 3261 §18.2.2, RFC 3581)."""
         host = via.received or via.host
         port = via.rport if isinstance(via.rport, int) else via.port
@@ -90,13 +87,3 @@ class Ways:
     def mend_contact(self, message: Message, flow: Flow) -> None:
         """Replace the Contact of a phone behind a NAT by where it is heard from."""
         fix_contact(message, flow)
-
-
-@lru_cache(maxsize=65536)
-def is_numeric(host: str) -> bool:
-    """Tell whether a host is an IP address."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
