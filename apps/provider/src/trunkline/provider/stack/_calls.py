@@ -17,7 +17,7 @@ import structlog
 
 from trunkline import acct
 from trunkline.provider.policy import Forward, RequestContext
-from trunkline.sip_parser import Message, Request, Response, make_response
+from trunkline.sip_parser import Message, RemoteProtocolError, Request, Response, make_response
 from trunkline.sip_proxy import (
     Branch,
     Call,
@@ -386,10 +386,10 @@ class Calls:
 
 def has_sdp(message: Message) -> bool:
     """Tell whether a message carries a session description."""
-    if not message.body:
+    try:
+        return bool(message.body) and message.content_type == "application/sdp"
+    except RemoteProtocolError:
         return False
-    kind = message.content_type
-    return kind is not None and kind.partition(";")[0].strip().lower() == "application/sdp"
 
 
 def put_sdp(message: Message, reply: Mapping[str, Any]) -> bool:

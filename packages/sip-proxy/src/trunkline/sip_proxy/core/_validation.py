@@ -14,6 +14,7 @@ from ._own_addresses import OwnAddresses
 from ._route_processing import IsLocal, RouteProcessing
 from ._targets import Rejection
 
+_ENDS_HERE = frozenset({"REGISTER", "OPTIONS"})
 _ANSWERED_ANYWAY = frozenset({"ACK", "CANCEL"})
 
 
@@ -55,6 +56,8 @@ class Validation:
 
     def _is_for_this_server(self, request: Request) -> bool:
         """Tell whether it asks nobody to forward it: a REGISTER, or an OPTIONS about us. §16.3 step 3."""
+        if request.method not in _ENDS_HERE:
+            return False
         uri = request.parsed_uri
         return isinstance(uri, Uri) and uri.user is None and self._is_local(uri.host.lower(), uri.port)
 
