@@ -95,6 +95,7 @@ def test_bursts_of_hostile_input(new_server, wire, transport) -> None:
                             sender.send(hostile(chance, writer, seeds, server.domain))
                     except OSError:
                         pass  # the server had enough of it
+        assert server.process.running, server.log()
         assert_answers(server, wire)
     grown = resident(pid) - before
     stats = server.ask("stats")
@@ -107,6 +108,19 @@ def test_bursts_of_hostile_input(new_server, wire, transport) -> None:
     assert len(log) < LOG_LINES, log[:80]
     assert max(len(line) for line in log) < 2000
     assert all(line.isprintable() for line in log)
+
+
+@pytest.mark.parametrize("more", [";branch=z9hG4bKx", ";rport;rport", ";ttl=1;ttl=2", ";received=x;received=y"])
+def test_a_caller_who_says_strange_things_and_hangs_up(new_server, wire, more) -> None:
+    """What is wrong with a Via may show only when its connection is lost, with nobody there to be told."""
+    server = new_server({"media": {"mode": "never"}}).start()
+    for method in ("OPTIONS", "INVITE", "REGISTER", "BYE"):
+        with Wire(server.port, transport="tcp") as sender:
+            request = sender.request(method, f"sip:bob@{server.domain}")
+            sender.send(request.replace(b";rport", more.encode(), 1))
+            sender.receive(0.2)
+    assert_answers(server, wire)
+    assert server.ask("stats")["mishaps"] == 0
 
 
 def test_the_log_says_how_many_more(new_server, wire) -> None:
