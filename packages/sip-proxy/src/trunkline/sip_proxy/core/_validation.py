@@ -55,6 +55,8 @@ class Validation:
 
     def _is_for_this_server(self, request: Request) -> bool:
         """Tell whether it asks nobody to forward it: a REGISTER, or an OPTIONS about us. §16.3 step 3."""
+        if request.method not in ("REGISTER", "OPTIONS"):
+            return False
         uri = request.parsed_uri
         return isinstance(uri, Uri) and uri.user is None and self._is_local(uri.host.lower(), uri.port)
 
