@@ -165,12 +165,18 @@ class Node:
 
     def _garbage(self, error: RemoteProtocolError, flow: Flow) -> None:
         try:
-            self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
+            try:
+                self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
+            except Exception:
+                self._mishap(None, b"")
         except Exception:
             self._mishap(flow, b"" if error.message is None else error.message.to_bytes())
 
     def _flow_lost(self, flow: Flow, reason: str) -> None:
-        self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
+        try:
+            self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
+        except Exception:
+            self._mishap(None, b"")
 
     def _send_failed(self, key: object, flow: Flow, reason: str) -> None:
         # not from inside the send: the stack is still handing out the effects of this very input
@@ -178,7 +184,10 @@ class Node:
         self._tasks.start_soon(self._report_send_failed, key, reason)
 
     async def _report_send_failed(self, key: object, reason: str) -> None:
-        self._perform(self.stack.send_failed(key, reason, now=trio.current_time()))
+        try:
+            self._perform(self.stack.send_failed(key, reason, now=trio.current_time()))
+        except Exception:
+            self._mishap(None, b"")
         self._drained()
 
     def _drained(self) -> None:
@@ -189,7 +198,10 @@ class Node:
 
     def _relay_noticed(self, notice: dict[str, Any]) -> None:
         if notice.get("command") == "timeout":
-            self._perform(self.stack.media_timed_out(str(notice.get("call-id")), now=trio.current_time()))
+            try:
+                self._perform(self.stack.media_timed_out(str(notice.get("call-id")), now=trio.current_time()))
+            except Exception:
+                self._mishap(None, b"")
             self._drained()
 
     # -- time
