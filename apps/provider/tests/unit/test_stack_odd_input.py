@@ -135,6 +135,18 @@ def test_response_out_of_the_blue_is_dropped(world: World) -> None:
     assert world.stack.statistics.drop_replies == 6
 
 
+def test_answer_that_goes_past_its_transaction_does_not_make_a_call(world: World) -> None:
+    alice, bob = world.phones("alice", "bob")
+    alice.invite("bob")
+    arrived = bob.received("INVITE")
+    bob.reply(arrived, 180)
+    alice.response(180)
+    via = arrived.headers.values("Via")[0].replace("z9hG4bK", "z9hG4bKx")
+    arrived.headers.replace_top("Via", via)
+    bob.reply(arrived, 200, body=sdp(bob.own[0]))
+    assert not alice.inbox
+
+
 def test_answer_whose_contact_cannot_be_read_counts_as_none(world: World) -> None:
     alice, bob = world.phones("alice", "bob")
     alice.invite("bob")

@@ -118,9 +118,10 @@ class Calls:
             "failed_dialogs": self.failed,
         }
 
-    def knows(self, message: Message) -> bool:
-        """Tell whether a message belongs to a call that is watched."""
-        return self.watch.get(message.call_id, message.from_tag or "") is not None
+    def is_up(self, message: Message) -> bool:
+        """Tell whether a message belongs to a call that was answered and goes on."""
+        call = self.watch.get(message.call_id, message.from_tag or "")
+        return call is not None and call.state is CallState.CONFIRMED
 
     def any_journalled(self) -> Call | None:
         """Return some call that was answered, or None."""

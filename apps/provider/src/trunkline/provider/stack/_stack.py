@@ -379,10 +379,10 @@ class Stack:
 
     def _stray_response(self, effect: StrayResponse, now: float) -> None:
         # RFC 6026 §7.3 has these dropped; but the caller of a call that outlived a restart of ours waits for
-        # them, and only for a call that is known can we not be used as a reflector
+        # them. Only where a call is up: else we could be used as a reflector, or to answer past accounting
         response = effect.response
         stateless = flow = None
-        if self.calls.knows(response):
+        if self.calls.is_up(response):
             stateless = self.core.forward_response(response)
         if stateless is not None:
             flow = self.ways.response_way(stateless.via)
