@@ -1,4 +1,4 @@
-"""Phones that keep a flow (RFC 5626) by baresip: what a lost connection takes with it, and what it does not."""
+"""Phones that keep a flow (RFC 5626) by baresip: what a lost connection takes with it, and what not."""
 
 import re
 

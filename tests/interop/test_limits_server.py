@@ -74,7 +74,8 @@ def test_flood_of_connections_is_refused_while_others_are_served(narrow):
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_too_large_a_message_is_answered_513(narrow, transport):
-    for more, counter in ((("X-Long: " + "x" * 5000,), "too_large_messages"), (("X: y",) * 50, "too_many_headers")):
+    long, many = ("X-Long: " + "x" * 5000,), ("X: y",) * 50
+    for more, counter in ((long, "too_large_messages"), (many, "too_many_headers")):
         before = counted(narrow)[counter]
         with Wire(narrow.port, transport=transport) as wire:
             reply = wire.ask(wire.request("OPTIONS", f"sip:{narrow.domain}", headers=more))

@@ -182,3 +182,14 @@ def test_lost_connection_leaves_those_of_other_connections(tcp_desk):
     tcp_desk.send()
     other = Flow("TCP", tcp_desk.flow.local, tcp_desk.flow.remote, 8)
     assert tcp_desk.layer.flow_failed(other, "reset", now=tcp_desk.now) == []
+
+
+def test_lost_connection_leaves_those_that_asked_for_a_peer_of_another_name(tcp_desk, names):
+    local, remote = tcp_desk.flow.local, tcp_desk.flow.remote
+    tcp_desk.flow = Flow("TLS", local, remote, server_name="b.test")
+    tcp_desk.send()
+    other = Flow("TLS", local, remote, 8, "a.test")
+    assert tcp_desk.layer.flow_failed(other, "TLS: hostname mismatch", now=tcp_desk.now) == []
+    same = Flow("TLS", local, remote, 9, "b.test")
+    effects = tcp_desk.layer.flow_failed(same, "reset", now=tcp_desk.now)
+    assert names(effects) == ["TransportFailed", "Terminated"]

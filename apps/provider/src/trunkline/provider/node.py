@@ -203,7 +203,8 @@ class Node:
 
     def _flow_lost(self, flow: Flow, reason: str) -> None:
         if reason.startswith("TLS: "):
-            log.warning("a peer cannot be spoken to by TLS", peer=flow.server_name or flow.remote, reason=reason)
+            peer = flow.server_name or flow.remote[0]
+            log.warning("a peer cannot be spoken to by TLS", peer=peer, port=flow.remote[1], reason=reason)
         try:
             self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
         except Exception:
