@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from trunkline.sip_proxy import Binding
+
 INSTANCE = '"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>"'
 HOME = "10.0.0.9"
 
@@ -196,3 +198,17 @@ def test_stun_request_on_the_sip_port_is_answered_with_the_source(provider: Any)
             assert send.data[28:].hex() == xored
     for noise in (b"\0", b"\0\0\0\0", b"\0\x01\0\0\0\0\0\0" + bytes(12), b"\r\n\r\n"):
         assert provider.stack.datagram(noise, bob, now=provider.now) == []
+
+
+def test_flow_of_a_server_before_this_one_is_not_looked_for(provider: Any) -> None:
+    held = Binding(
+        "bob@example.test",
+        "sip:bob@203.0.113.7:40001;transport=tcp",
+        received="sip:203.0.113.7:40001;transport=tcp",
+        socket="tcp:192.0.2.1:5060",
+        instance=INSTANCE.strip('"'),
+        reg_id=1,
+    )
+    provider.stack.location.put(held)
+    provider.invite(provider.flow("UDP", "198.51.100.1", 5060))
+    assert provider.status() == 480

@@ -128,19 +128,17 @@ class Ways:
     def binding_flow(self, binding: Binding) -> Flow | None:
         """Return the flow to a binding: the one it registered by, or one made from what was stored."""
         flow = binding.flow
-        if flow is not None:
-            if not flow.reliable or self._connection_open(flow):
-                return flow
-            if self.flows.lives_by_flow(binding):
-                return None
+        if flow is not None and (not flow.reliable or self._connection_open(flow)):
+            return flow
         try:
             if binding.path:
                 return self.locate(NameAddr.parse(binding.path[0]).uri)
             uri = parse_uri(binding.received or binding.contact)
         except RemoteProtocolError:
             return None
-        if binding.nated and isinstance(uri, Uri) and transport_of(uri) != "UDP":
-            return None  # its connection was the only way in
+        bound_to_connection = binding.nated or self.flows.lives_by_flow(binding)
+        if bound_to_connection and isinstance(uri, Uri) and transport_of(uri) != "UDP":
+            return None  # that was the only way in, and it is gone, with the server before this one perhaps
         return self.locate(uri)
 
     # -- messages passing through
