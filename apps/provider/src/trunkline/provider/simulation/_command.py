@@ -130,3 +130,4 @@ def _totals(outcomes: Sequence[Outcome]) -> None:
 
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from ._run import Outcome, run
@@ -44,8 +45,9 @@ def soak(
             outcomes.append(work(seed))
             told(outcomes[-1])
         return outcomes
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for outcome in pool.imap(work, seeds):
+    # of the two pools this is the one that says so when a process of it is killed
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for outcome in pool.map(work, seeds):
             outcomes.append(outcome)
             told(outcome)
     return outcomes
