@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from peers.baresip import Phone
 from peers.kamailio import Kamailio
+from peers.nsd import Nsd
 from peers.process import find_program
 from peers.sipp import Sipp
 from peers.sipsak import sipsak as run_sipsak
@@ -168,6 +169,23 @@ def sipp(folders: Callable[[str], Path], closing: ExitStack) -> Callable[..., Si
         return run
 
     return start
+
+
+@pytest.fixture(scope="session")
+def _standing_nsd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nsd]:
+    need("nsd")
+    nsd = Nsd(tmp_path_factory.mktemp("nsd"), {"far.test": ""})
+    yield nsd
+    nsd.close()
+
+
+@pytest.fixture
+def name_server(_standing_nsd: Nsd) -> Iterator[Nsd]:
+    """Give the name server of zone far.test; it answers, whatever the test before did to it."""
+    yield _standing_nsd
+    _standing_nsd.thaw()
+    if not _standing_nsd.process.running:
+        _standing_nsd.start()
 
 
 @pytest.fixture

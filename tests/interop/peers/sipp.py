@@ -20,7 +20,8 @@ class Sipp:
         folder: where its files go.
         scenario: name of a scenario, without `.xml`.
         target: HOST:PORT it calls; None when it waits for calls.
-        values: what `{name}` in the scenario stands for.
+        values: what `{name}` in the scenario stands for; the callee's domain is the caller's, and the host
+            in a Contact its own address, unless said otherwise.
         auth_uri: what its credentials are made for; its request's own URI when None, and when empty
             HOST:PORT of the target, as SIPp does by itself.
         transport: `udp` or `tcp`.
@@ -50,6 +51,8 @@ class Sipp:
         self.seconds = seconds
         self._errors = folder / f"{self.name}.errors"
         self._messages = folder / f"{self.name}.messages"
+        if values is not None:
+            values = {"callee_domain": values.get("domain", ""), "contact_host": "[local_ip]", **values}
         text = folder / f"{self.name}.xml"
         text.write_text(fill_in((SCENARIOS / f"{scenario}.xml").read_text(), values or {}))
         program = find_program("sipp") or "sipp"
@@ -61,7 +64,7 @@ class Sipp:
             *("-max_socket", "100", "-deadcall_wait", "0"),
         ]
         if auth_uri is None and values:
-            auth_uri = "@".join(str(values[name]) for name in ("callee", "domain") if name in values)
+            auth_uri = "@".join(str(values[name]) for name in ("callee", "callee_domain") if name in values)
         if auth_uri:
             arguments += ["-auth_uri", auth_uri]
         if target:

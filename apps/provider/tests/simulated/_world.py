@@ -22,10 +22,11 @@ import attrs
 from trunkline.provider.assembly import assemble
 from trunkline.provider.config import Settings
 from trunkline.provider.directory import Directory
-from trunkline.provider.stack import AskRelay, AskSubscribers, BadMessage, Barrier, Write
+from trunkline.provider.stack import AskDns, AskRelay, AskSubscribers, BadMessage, Barrier, Write
 from trunkline.provider.store import Batch, Store
 from trunkline.provider.transports import ListenPoint
 from trunkline.sip_parser import Request, Response, parse_datagram
+from trunkline.sip_proxy import Answer, LookupNeeded, Outcome
 from trunkline.sip_transaction import Dialog, Flow, Send
 
 from ._phone import DOMAIN, PASSWORD, SERVER, Phone, cancel_of, failure_ack, sdp
@@ -90,8 +91,10 @@ class World:
         self.sent: list[Send] = []
         self.bad_messages: list[BadMessage] = []
         self.hold: set[type] = set()
-        "Kinds of questions (AskSubscribers, AskRelay) that are to wait for `release`."
-        self.held: deque[AskSubscribers | AskRelay] = deque()
+        "Kinds of questions (AskSubscribers, AskRelay, AskDns) that are to wait for `release`."
+        self.held: deque[AskSubscribers | AskRelay | AskDns] = deque()
+        self.addresses: dict[str, str] = {}
+        "What DNS knows: names and their IPv4 addresses."
         self.committing = True
         self.database_is_away = False
         self.batch = Batch()
@@ -234,11 +237,19 @@ class World:
     def _answer(self, ask: Any, answer: Any = None) -> None:
         if answer is None and isinstance(ask, AskRelay):
             answer = self.relay.command(ask.command, ask.fields, self.now)
+        elif answer is None and isinstance(ask, AskDns):
+            answer = self._look_up(ask.question)
         elif answer is None:
             answer = not self.database_is_away
             for name in ask.names if answer else ():
                 self.stack.directory.learn(name, self.store.subscriber(*name), now=self.now)
         self.perform(self.stack.resume(ask, answer, now=self.now))
+
+    def _look_up(self, question: LookupNeeded) -> Answer:
+        address = self.addresses.get(question.name)
+        if address is None:
+            return Answer(Outcome.NXDOMAIN)
+        return Answer(Outcome.FOUND, (address,), 60) if question.type == "A" else Answer(Outcome.NO_DATA)
 
     def commit(self) -> None:
         """Commit what was written, as `GroupCommit` does it."""

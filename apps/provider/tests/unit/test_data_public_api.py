@@ -15,6 +15,7 @@ def test_the_faces_are_what_was_decided() -> None:
             "AuthSection",
             "ConfigError",
             "DatabaseSection",
+            "DnsSection",
             "ListenAddress",
             "MediaSection",
             "ProxySection",

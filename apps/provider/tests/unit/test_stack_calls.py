@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from simulated import DOMAIN, SERVER, Phone, World, failure_ack
 
@@ -90,7 +92,19 @@ def test_callee_whose_registration_ended_is_unavailable(world: World) -> None:
     alice.response(480)
 
 
-def test_foreign_places_are_not_relayed_to(world: World) -> None:
+def test_foreign_places_are_for_subscribers_alone(world: World) -> None:
+    alice, bob = world.phones("alice", "bob")
+    world.addresses["elsewhere.test"] = bob.flow.remote[0]
+    stranger = Phone(world, "eve", ("198.51.100.66", 5060))
+    stranger.send(stranger.request("INVITE", "sip:someone@elsewhere.test", sender="sip:eve@far.test"))
+    stranger.response(403)
+    assert not bob.inbox
+    alice.invite("sip:someone@elsewhere.test:5060")
+    assert bob.received("INVITE").uri == "sip:someone@elsewhere.test:5060"
+
+
+def test_outbound_calls_can_be_forbidden(new_world: Callable[..., World]) -> None:
+    world = new_world(proxy={"outbound": False})
     [alice] = world.phones("alice")
     alice.invite("sip:someone@elsewhere.test")
     alice.response(403)
@@ -234,7 +248,31 @@ def test_ack_that_belongs_to_nothing_is_dropped(world: World) -> None:
     assert world.stack.statistics.drop_requests == 1
 
 
-def test_request_in_a_dialog_to_a_name_that_would_have_to_be_looked_up_fails(world: World) -> None:
+def test_request_in_a_dialog_to_a_name_goes_to_where_dns_says(world: World) -> None:
+    alice, bob = world.phones("alice", "bob")
+    call = world.call(alice, bob)
+    call.caller.remote_target = "sip:bob@phone.elsewhere.test"
+    world.addresses["phone.elsewhere.test"] = bob.flow.remote[0]
+    alice.send(alice.within(call.caller, "INFO"))
+    bob.reply(bob.received("INFO"), 200)
+    alice.response(200)
+
+
+def test_ack_to_a_name_goes_to_where_dns_says_and_is_dropped_where_it_knows_nothing(world: World) -> None:
+    alice, bob = world.phones("alice", "bob")
+    call = world.call(alice, bob)
+    call.caller.remote_target = "sip:bob@phone.elsewhere.test"
+    alice.send(alice.within(call.caller, "ACK"))
+    assert not bob.inbox
+    assert world.stack.statistics.drop_requests == 1
+    world.addresses["phone.elsewhere.test"] = bob.flow.remote[0]
+    world.advance(3600.0)
+    alice.send(alice.within(call.caller, "ACK"))
+    bob.received("ACK")
+    assert world.stack.statistics.drop_requests == 1
+
+
+def test_request_in_a_dialog_to_a_name_that_does_not_exist_fails(world: World) -> None:
     alice, bob = world.phones("alice", "bob")
     call = world.call(alice, bob)
     call.caller.remote_target = "sip:bob@phone.elsewhere.test"

@@ -107,8 +107,8 @@ def test_connection_lost_before_an_answer_fails_the_call_at_once(world: World) -
     carol.register()
     alice.invite("carol")
     world.perform(world.stack.flow_lost(carol.flow, "closed by the peer", now=world.now))
-    assert alice.response().status == 500  # a 503 of one branch must not keep the caller from calling others
-    assert world.cdrs("sip_code") == [("500",)]
+    assert alice.response().status == 480  # the phone is gone; a 503 would speak of this server
+    assert world.cdrs("sip_code") == [("480",)]
 
 
 def test_datagram_that_cannot_be_sent_fails_the_call_at_once(world: World) -> None:
@@ -116,7 +116,7 @@ def test_datagram_that_cannot_be_sent_fails_the_call_at_once(world: World) -> No
     alice.invite("bob")
     failed = world.sent[-1]
     world.perform(world.stack.send_failed(failed.key, "Network is unreachable", now=world.now))
-    assert alice.response().status == 500
+    assert alice.response().status == 480
 
 
 def test_failed_send_that_nobody_waits_for_changes_nothing(world: World) -> None:
@@ -155,6 +155,17 @@ def test_contact_of_an_answer_from_behind_another_proxy_is_left_alone(world: Wor
     alice.invite("carol")
     edge.reply(edge.received("INVITE"), 200)
     assert alice.response(200).headers.get("Contact") == edge.contact
+
+
+def test_contact_of_an_answer_from_another_domain_is_left_alone(world: World) -> None:
+    [alice] = world.phones("alice")
+    far = Phone(world, "someone", EDGE)
+    world.plug_in(far)
+    far.contact = "<sip:someone@10.9.9.9:5060>"
+    world.addresses["elsewhere.test"] = EDGE[0]
+    alice.invite("sip:someone@elsewhere.test:5060")
+    far.reply(far.received("INVITE"), 200)
+    assert alice.response(200).headers.get("Contact") == far.contact
 
 
 # -- the parts

@@ -1,13 +1,14 @@
 """What is public, here and in the subpackages: a change of it is meant."""
 
 from trunkline import sip_proxy
-from trunkline.sip_proxy import auth, core, nat, registrar, watch
+from trunkline.sip_proxy import auth, core, locate, nat, registrar, watch
 
 CORE = [
     "Branch",
     "BranchState",
     "CoreStatistics",
     "Effect",
+    "NextServer",
     "ProxyCore",
     "Rejection",
     "ResponseContext",
@@ -41,9 +42,9 @@ def test_the_face_of_the_core_and_the_watch() -> None:
 
 
 def test_the_package_offers_what_its_parts_offer() -> None:
-    parts = [name for part in (auth, core, nat, registrar, watch) for name in part.__all__]
+    parts = [name for part in (auth, core, locate, nat, registrar, watch) for name in part.__all__]
     assert sorted(sip_proxy.__all__) == sorted(parts)
     assert len(set(parts)) == len(parts)
-    for part in (auth, core, nat, registrar, watch):
+    for part in (auth, core, locate, nat, registrar, watch):
         for name in part.__all__:
             assert getattr(sip_proxy, name) is getattr(part, name)

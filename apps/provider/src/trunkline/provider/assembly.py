@@ -10,7 +10,16 @@ from hashlib import sha256
 import attrs
 
 from trunkline.acct import Ledger
-from trunkline.sip_proxy import Authenticator, CallWatch, Location, Nonces, ProxyCore, Registrar
+from trunkline.sip_proxy import (
+    Authenticator,
+    Blacklist,
+    CallWatch,
+    Location,
+    Locator,
+    Nonces,
+    ProxyCore,
+    Registrar,
+)
 from trunkline.sip_transaction import Flow, TransactionLayer
 
 from .config import Settings, local_names
@@ -18,6 +27,7 @@ from .directory import Directory
 from .policy import DefaultPolicy, Domains
 from .stack import Stack
 from .stack._calls import Calls, MediaRules
+from .stack._locating import Locating
 from .stack._ways import Address, Ways
 from .store import Store
 from .transports import ListenPoint
@@ -69,11 +79,18 @@ def assemble(
         loop_secret=secret,
     )
     directory = Directory()
+    local_for = LocalAddresses(points).find
     ways = Ways(
-        local_for=LocalAddresses(points).find,
+        local_for=local_for,
         connection_open=connection_open,
         location=location,
         clock=clock,
+    )
+    locating = Locating(
+        locator=Locator(transports=reach(points), token=token),
+        blacklist=Blacklist(settings.proxy.blacklist_seconds),
+        local_for=local_for,
+        own={(point.transport, point.address) for point in points},
     )
     calls = Calls(
         watch=CallWatch(max_duration=settings.proxy.max_call_seconds),
@@ -100,10 +117,15 @@ def assemble(
             # what stops a replay is that a nonce count is good once
             check_uri=False,
         ),
-        policy=DefaultPolicy(challenge=settings.auth.challenge, ring_timeout=settings.proxy.ring_timeout),
+        policy=DefaultPolicy(
+            challenge=settings.auth.challenge,
+            ring_timeout=settings.proxy.ring_timeout,
+            outbound=settings.proxy.outbound,
+        ),
         domains=domains,
         directory=directory,
         ways=ways,
+        locating=locating,
         calls=calls,
         clock=clock,
         token=token,
@@ -113,6 +135,15 @@ def assemble(
     calls.bind(stack)
     calls.recover(store.load_calls(), store.last_alive() or at, now)
     return Assembly(stack, domains, location)
+
+
+def reach(points: list[ListenPoint]) -> dict[str, tuple[str, ...]]:
+    """Tell what can be sent by: transports in the order of preference, each with its kinds of addresses."""
+    found: dict[str, dict[str, None]] = {name: {} for name in ("UDP", "TCP", "TLS", "SCTP")}
+    for point in points:
+        if point.transport in found:
+            found[point.transport]["AAAA" if ":" in point.address[0] else "A"] = None
+    return {name: tuple(sorted(kinds)) for name, kinds in found.items() if kinds}
 
 
 class LocalAddresses:

@@ -27,6 +27,8 @@ def live_methods(node: Node) -> dict[str, Callable[..., Any]]:
         "location_show": live.location_show,
         "subscriber_changed": live.subscriber_changed,
         "domain_reload": live.domain_reload,
+        "blacklist_show": live.blacklist_show,
+        "blacklist_clear": live.blacklist_clear,
     }
 
 
@@ -94,6 +96,13 @@ class Live:
             },
             "auth": {"challenges": own["challenges"], "refusals": own["refusals"]},
             "dialog": stack.calls.counts(),
+            "dns": {
+                **attrs.asdict(stack.locating.locator.statistics),
+                "cached": len(stack.locating.locator.cache),
+                "failovers": core.failovers,
+                "blacklisted": len(stack.locating.blacklist.listing(now=trio.current_time())),
+                "filtered": stack.locating.filtered,
+            },
             "store": {
                 "commits": node.commits.commits,
                 "failures": node.commits.failures,
@@ -115,6 +124,19 @@ class Live:
     def calls(self) -> list[dict[str, Any]]:
         """List the calls that are being set up or are up, oldest first."""
         return self._node.stack.calls.listing()
+
+    def blacklist_show(self) -> list[dict[str, Any]]:
+        """List the servers of other domains that are left alone, with the seconds that are left of it."""
+        listing = self._node.stack.locating.blacklist.listing(now=trio.current_time())
+        return [
+            {"transport": place.transport, "host": place.host, "port": place.port, "seconds": round(left)}
+            for place, left in listing
+        ]
+
+    def blacklist_clear(self) -> bool:
+        """Let every server be tried again."""
+        self._node.stack.locating.blacklist.clear()
+        return True
 
     def location_show(self, aor: str | None = None) -> list[dict[str, Any]]:
         """List the bindings of one address of record, or all."""

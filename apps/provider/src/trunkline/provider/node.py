@@ -20,6 +20,7 @@ import structlog
 import trio
 
 from trunkline.sip_parser import Message, RemoteProtocolError
+from trunkline.sip_proxy import Answer, Outcome
 from trunkline.sip_transaction import Flow, Send
 
 from .assembly import Assembly, assemble
@@ -30,9 +31,10 @@ from .greeting import announce
 from .live import live_methods
 from .logs import configure_logging
 from .relay import RelayClient, RelayError, RelayProcess
+from .resolver import Resolver
 from .rpc import ControlError
 from .rpc._server import serve as serve_rpc
-from .stack import AskRelay, AskSubscribers, BadMessage, Barrier, Effect, Write
+from .stack import AskDns, AskRelay, AskSubscribers, BadMessage, Barrier, Effect, Write
 from .store import Store, StoreError, ensure_administrator
 from .transports import ListenError, ListenPoint, TcpTransport, UdpTransport, bind_all
 from .web import WebError, serve_web
@@ -66,6 +68,7 @@ class Node:
         self.started_at = datetime.now(UTC)
         self.commits = GroupCommit(store, settings.database.commit_interval_ms / 1000)
         self.relay: RelayClient | None = None
+        self.resolver = Resolver(settings.dns.servers, settings.dns.timeout)
         self.mishaps = 0
         "Messages that our own mistakes left unhandled."
         self.bad_messages = BadMessages(log.warning)
@@ -92,6 +95,7 @@ class Node:
             Barrier: self._barrier,
             AskRelay: self._ask_relay,
             AskSubscribers: self._ask_subscribers,
+            AskDns: self._ask_dns,
             BadMessage: self._note_bad_message,
         }
 
@@ -122,7 +126,7 @@ class Node:
         numbers = itertools.count(1)
         for point in self.points:
             if point.transport == "UDP":
-                udp = UdpTransport(point, self._datagram, self._send_failed, self._drained)
+                udp = UdpTransport(point, self._datagram, self._send_failed, self._drained, self._unreachable)
                 self._udp[point.address] = udp
                 tasks.start_soon(udp.run)
             else:
@@ -177,6 +181,15 @@ class Node:
             self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
         except Exception:
             self._mishap(None, b"")
+
+    def _unreachable(self, data: bytes, reason: str) -> None:
+        # may come from inside a send, as `_send_failed` does
+        assert self._tasks is not None
+        self._tasks.start_soon(self._report_unreachable, data, reason)
+
+    async def _report_unreachable(self, data: bytes, reason: str) -> None:
+        self._perform(self.stack.unreachable(data, reason, now=trio.current_time()))
+        self._drained()
 
     def _send_failed(self, key: object, flow: Flow, reason: str) -> None:
         # not from inside the send: the stack is still handing out the effects of this very input
@@ -267,6 +280,18 @@ class Node:
     def _ask_subscribers(self, effect: AskSubscribers) -> None:
         assert self._tasks is not None
         self._tasks.start_soon(self._load_subscribers, effect)
+
+    def _ask_dns(self, effect: AskDns) -> None:
+        assert self._tasks is not None
+        self._tasks.start_soon(self._look_up, effect)
+
+    async def _look_up(self, effect: AskDns) -> None:
+        try:
+            answer = await self.resolver.lookup(effect.question)
+        except Exception:
+            log.exception("a name could not be looked up: please report this", question=repr(effect.question))
+            answer = Answer(Outcome.SERVFAIL)
+        self._resume(effect, answer)
 
     async def _load_subscribers(self, effect: AskSubscribers) -> None:
         known = True

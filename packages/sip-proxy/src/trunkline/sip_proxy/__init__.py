@@ -1,4 +1,4 @@
-"""SIP proxy: core, call watch, registrar, authentication and NAT logic, without I/O. See the README."""
+"""SIP proxy without I/O: core, location of servers, call watch, registrar, authentication, NAT logic."""
 
 from .auth import (
     Authenticator,
@@ -13,6 +13,7 @@ from .core import (
     BranchState,
     CoreStatistics,
     Effect,
+    NextServer,
     ProxyCore,
     Rejection,
     ResponseContext,
@@ -21,6 +22,23 @@ from .core import (
     StatelessResponse,
     Target,
     heed_strict_router,
+)
+from .locate import (
+    MAX_CANDIDATES,
+    Answer,
+    Blacklist,
+    Candidate,
+    DnsCache,
+    Failover,
+    Located,
+    Locator,
+    LocatorStatistics,
+    LookupNeeded,
+    Naptr,
+    NotLocated,
+    Outcome,
+    Search,
+    Srv,
 )
 from .nat import (
     NatTest,
@@ -60,11 +78,14 @@ from .watch import (
 )
 
 __all__ = [
+    "MAX_CANDIDATES",
     "METHOD_BITS",
     "NATED",
+    "Answer",
     "Authenticator",
     "Binding",
     "BindingChanged",
+    "Blacklist",
     "Branch",
     "BranchState",
     "Call",
@@ -75,14 +96,25 @@ __all__ = [
     "CallStarted",
     "CallState",
     "CallWatch",
+    "Candidate",
     "CoreStatistics",
+    "DnsCache",
     "Effect",
     "Fact",
+    "Failover",
     "Leg",
+    "Located",
     "Location",
+    "Locator",
+    "LocatorStatistics",
+    "LookupNeeded",
+    "Naptr",
     "NatTest",
+    "NextServer",
     "NonceVerdict",
     "Nonces",
+    "NotLocated",
+    "Outcome",
     "PathMode",
     "Place",
     "ProxyCore",
@@ -94,7 +126,9 @@ __all__ = [
     "ResponseContext",
     "ResponseReady",
     "Routed",
+    "Search",
     "Side",
+    "Srv",
     "StatelessResponse",
     "Target",
     "Verdict",

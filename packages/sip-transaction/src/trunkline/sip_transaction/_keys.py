@@ -6,6 +6,8 @@ transactions that are looked up with them.
 
 from __future__ import annotations
 
+import re
+
 from trunkline.sip_parser import MAGIC_COOKIE, Headers, Request, Response
 
 from ._top_via import TopVia
@@ -43,6 +45,21 @@ def client_key(response: Response) -> ClientKey:
     Source: RFC 3261 §17.1.3
     """
     return response.top_via.branch or "", response.cseq.method
+
+
+_quoted_request = re.compile(
+    rb"([A-Za-z0-9\-.!%*_+`'~]+) [^ \r\n]+ SIP/2\.0\r\n"
+    rb"(?:[^\r\n]+\r\n)*?Via: [^\r\n]*?;branch=([^;,\s]+)[;,\r]"
+).match
+
+
+def quoted_key(data: bytes) -> ClientKey | None:
+    """Read the key of a request that we sent from its beginning, as an ICMP error quotes it.
+
+    Returns: None for a response, and when too little of the request is there.
+    """
+    match = _quoted_request(data)
+    return None if match is None else (match[2].decode("latin-1"), match[1].decode("latin-1"))
 
 
 def server_key(request: Request, via: TopVia, method: str) -> ServerKey:

@@ -35,7 +35,7 @@ from ._events import (
     StrayResponse,
 )
 from ._flow import Flow
-from ._keys import client_key, own_key, server_key
+from ._keys import client_key, own_key, quoted_key, server_key
 from ._routing import mark_source
 from ._server import ServerTransaction, ServerTransactions
 from ._stateless import StatelessAnswers
@@ -297,6 +297,21 @@ class TransactionLayer:
             else:
                 self._servers.step(server, ServerInput.TRANSPORT_ERROR, reason, now, effects)
         return effects
+
+    def unreachable(self, data: bytes, reason: str, *, now: float) -> list[Effect]:
+        """Learn from an ICMP error that a datagram did not arrive.
+
+        Only a request's transaction heeds it, one that the quoted branch proves to be meant: whoever does not
+        see what we send cannot end a transaction of ours.
+
+        Args: `data` is what the error quotes of the datagram.
+        Returns: TransportFailed and Terminated, or nothing.
+        Source: RFC 3261 §18.4, §17.1.4
+        """
+        key = quoted_key(data)
+        if key is None or key not in self._clients.by_key:
+            return []
+        return self.transport_failed(key, reason, now=now)
 
     def flow_failed(self, flow: Flow, reason: str, *, now: float) -> list[Effect]:
         """Learn that a connection is lost.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trunkline.provider.config._settings import (
         AuthSection,
         DatabaseSection,
+        DnsSection,
         MediaSection,
         ProxySection,
         RegistrarSection,
@@ -26,6 +27,7 @@ __all__ = [
     "AuthSection",
     "ConfigError",
     "DatabaseSection",
+    "DnsSection",
     "ListenAddress",
     "MediaSection",
     "ProxySection",

@@ -28,6 +28,7 @@ from trunkline.provider.config._values import (
     host,
     listen_address,
     lower,
+    name_server,
     optional_authority,
     split_list,
     split_ports,
@@ -240,6 +241,41 @@ class ProxySection(_Section):
     )
 
 
+    outbound: bool = _section_field(
+        True,
+        expected="true or false",
+        write="outbound = true",
+        description="Let users, once they have proved who they are, call other domains.",
+    )
+    blacklist_seconds: float = _section_field(
+        240,
+        expected="seconds from 0 to 86400",
+        write="blacklist_seconds = 240",
+        description="How long another domain's server that failed is left alone, in seconds; 0: not at all.",
+        ge=0,
+        le=86400,
+    )
+
+
+class DnsSection(_Section):
+    """[dns]: who is asked for the addresses of other domains and named phones."""
+
+    servers: _List[Annotated[ListenAddress, PlainValidator(name_server)]] = _section_field(
+        [],
+        expected="a list of addresses, each with or without a port",
+        write='servers = ["192.0.2.53", "127.0.0.1:5353"]',
+        description="Name servers to ask, HOST or HOST:PORT; none: those of the system.",
+    )
+    timeout: float = _section_field(
+        5,
+        expected="seconds from 0.1 to 60",
+        write="timeout = 5",
+        description="How long a name is looked up until the lookup has failed, in seconds.",
+        ge=0.1,
+        le=60,
+    )
+
+
 class MediaSection(_Section):
     """[media]: when and where audio is relayed."""
 
@@ -314,6 +350,7 @@ class Settings(BaseSettings):
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     registrar: RegistrarSection = Field(default_factory=RegistrarSection)
     proxy: ProxySection = Field(default_factory=ProxySection)
+    dns: DnsSection = Field(default_factory=DnsSection)
     media: MediaSection = Field(default_factory=MediaSection)
     web: WebSection = Field(default_factory=WebSection)
 

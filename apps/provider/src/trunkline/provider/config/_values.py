@@ -5,6 +5,7 @@ Here: one function per kind of value, raising ValueError with the reason. Which 
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from typing import Any
 
@@ -40,6 +41,26 @@ def listen_address(value: Any) -> ListenAddress:
     if not isinstance(value, str):
         raise ValueError("text is needed")
     return ListenAddress.parse(value)
+
+
+def name_server(value: Any) -> ListenAddress:
+    """Read the numeric address of a name server, HOST or HOST:PORT."""
+    if isinstance(value, ListenAddress):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("text is needed")
+    text = value.strip()
+    try:
+        found = ListenAddress("dns", str(ipaddress.ip_address(text.strip("[]"))), 53)
+    except ValueError:
+        found = ListenAddress.parse_authority(text, transport="dns")
+        try:
+            ipaddress.ip_address(found.host)
+        except ValueError:
+            raise ValueError(f"{found.host} is a name; a name server is given by its address") from None
+    if not found.port:
+        raise ValueError("port 0 is no name server's")
+    return found
 
 
 def optional_authority(transport: str) -> PlainValidator:

@@ -4,7 +4,7 @@ A policy sees one request, what is known of its sender, and the tables in memory
 decision. It never waits and never sends: that makes it a unit test's easiest subject.
 """
 
-from ._decisions import Challenge, Decision, Drop, Forward, Redirect, Refuse, Register, Reply
+from ._decisions import Challenge, Decision, Drop, Forward, Redirect, Refuse, Register, Reply, Unlocated
 from ._default import DefaultPolicy
 from ._request import Domains, RequestContext
 
@@ -20,4 +20,5 @@ __all__ = [
     "Register",
     "Reply",
     "RequestContext",
+    "Unlocated",
 ]

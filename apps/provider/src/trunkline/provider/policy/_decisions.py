@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
+from trunkline.sip_parser import Uri
 from trunkline.sip_proxy import Target
 
 
@@ -44,11 +46,27 @@ class Register:
     "user@domain."
 
 
+@attrs.define(eq=False)
+class Unlocated:
+    """A target whose server has yet to be found (RFC 3263); the rest is as with `Target`."""
+
+    uri: str
+    "The Request-URI to write."
+    next_hop: Uri
+    "What to look for: the first Route, or the Request-URI itself."
+    route: tuple[str, ...] = ()
+    q: float = 1.0
+    ring_timeout: float | None = None
+    user: Any = None
+    foreign: bool = False
+    "It is another provider's: servers that failed a moment ago are left alone, and none may be ourselves."
+
+
 @attrs.define
 class Forward:
     """Send the request on."""
 
-    targets: Sequence[Target]
+    targets: Sequence[Target | Unlocated]
     "Equal q rings together, lower q afterwards."
     in_dialog: bool = False
     "True when the way was given by Route headers and no Record-Route is to be added."

@@ -1,7 +1,8 @@
 """The default policy: a provider's own subscribers call each other, and nobody else gets anything done.
 
 Who may do what: REGISTER and calls in the name of a served domain need that subscriber's
-credentials; anybody may call a registered subscriber; nobody is relayed to foreign places.
+credentials; who gave them may call foreign places too; anybody may call a registered subscriber;
+nobody is relayed from one foreign place to another.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from trunkline.provider.directory import Name
 from trunkline.sip_parser import DigestCredentials, Uri, unescape
 from trunkline.sip_proxy import Target, Verdict, consume_credentials, find_credentials
 
-from ._decisions import Challenge, Decision, Forward, Refuse, Register, Reply
+from ._decisions import Challenge, Decision, Forward, Refuse, Register, Reply, Unlocated
 from ._request import RequestContext
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, REFER, SUBSCRIBE, NOTIFY, UPDATE"
@@ -28,10 +29,14 @@ class DefaultPolicy:
     Args:
         challenge: False trusts the From header; for closed networks and measurements.
         ring_timeout: seconds a callee may ring before the call fails with 408.
+        outbound: whether subscribers may call the users of other domains.
     """
 
-    def __init__(self, *, challenge: bool = True, ring_timeout: float = 120.0) -> None:
+    def __init__(
+        self, *, challenge: bool = True, ring_timeout: float = 120.0, outbound: bool = True
+    ) -> None:
         self.challenge = challenge
+        self.outbound = outbound
         self.ring_timeout = ring_timeout
 
     def wants(self, context: RequestContext) -> Iterable[Name]:
@@ -69,7 +74,7 @@ class DefaultPolicy:
             return Refuse(481)
         flow = context.locate(routed.next_hop)
         if flow is None:
-            return Refuse(478, "Unresolvable Destination")
+            return Forward([Unlocated(request.uri, routed.next_hop)], in_dialog=True)
         return Forward([Target(request.uri, flow)], in_dialog=True)
 
     def _register(self, context: RequestContext) -> Decision:
@@ -109,7 +114,7 @@ class DefaultPolicy:
                 return refusal
         domain = context.domains.canonical(uri.host)
         if domain is None:
-            return Refuse(403, "Relaying Denied")
+            return self._outbound(context, uri)
         if not uri.user:
             return Refuse(484) if request.method in ALLOWED else Refuse(405, headers=(("Allow", ALLOW),))
         user = user_of(uri)
@@ -120,6 +125,12 @@ class DefaultPolicy:
             return Forward(targets)
         known = f"{user}@{domain}" in context.location or context.directory.get((user, domain)) is not None
         return Refuse(480 if known else 404)
+
+    def _outbound(self, context: RequestContext, uri: Uri) -> Decision:
+        # what cannot be challenged proves nothing, and has no business outside a dialog
+        if not self.outbound or context.identity is None or context.request.method in UNCHALLENGED:
+            return Refuse(403, "Relaying Denied")
+        return Forward([Unlocated(context.request.uri, uri, ring_timeout=self.ring_timeout, foreign=True)])
 
     def _authenticate(self, context: RequestContext, realm: str, user: str) -> Decision | None:
         """Return None when the request was made by `user` of `realm`, else what to answer."""

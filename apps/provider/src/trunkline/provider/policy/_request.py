@@ -14,6 +14,8 @@ from trunkline.sip_parser import OtherUri, Request, TelUri, Uri
 from trunkline.sip_proxy import Authenticator, Location, Routed, Target
 from trunkline.sip_transaction import Flow
 
+from ._decisions import Unlocated
+
 
 class Domains:
     """The domains served, and the machine's own addresses that stand for the first of them.
@@ -81,7 +83,7 @@ class RequestContext:
     authenticator: Authenticator
     locate: Callable[[Uri | TelUri | OtherUri], Flow | None]
     "Finds the way to a URI without asking anybody; None when it cannot."
-    binding_targets: Callable[[str], list[Target]]
+    binding_targets: Callable[[str], list[Target | Unlocated]]
     "Targets of an address of record's live bindings, best first."
     on_our_path: bool
     "It is within a dialog whose path we once recorded ourselves on."

@@ -4,11 +4,12 @@ Bytes and time go in, effects come out: what to send, what to write, what to fin
 can drive it in virtual time as well as the node does on sockets.
 """
 
-from ._effects import Ask, AskRelay, AskSubscribers, BadMessage, Barrier, Effect, Write
+from ._effects import Ask, AskDns, AskRelay, AskSubscribers, BadMessage, Barrier, Effect, Write
 from ._stack import Stack
 
 __all__ = [
     "Ask",
+    "AskDns",
     "AskRelay",
     "AskSubscribers",
     "BadMessage",

@@ -16,7 +16,7 @@ import attrs
 import structlog
 
 from trunkline import acct
-from trunkline.provider.policy import Forward, RequestContext
+from trunkline.provider.policy import Forward, Refuse, RequestContext
 from trunkline.sip_parser import Message, RemoteProtocolError, Request, Response, SipError, make_response
 from trunkline.sip_proxy import (
     Branch,
@@ -136,13 +136,45 @@ class Calls:
     def forward(
         self, transaction: ServerTransaction, context: RequestContext, decision: Forward, now: float
     ) -> None:
-        """Send a request on, its SDP through the relay first where the call is relayed."""
+        """Send a request on: its servers are located, then its SDP goes through the relay if it is to."""
+        request = context.request
+        initial = request.method == "INVITE" and not decision.in_dialog
+        if initial:
+            self._tell(self.watch.invite(request, at=context.at, flow=context.flow))
+        ready = [target for target in decision.targets if isinstance(target, Target)]
+        if len(ready) == len(decision.targets):
+            self._forward_to(ready, transaction, context, decision, now)
+            return
+
+        def located(found: list[Target], refusal: Refuse, later: float) -> None:
+            if transaction.user is not None:
+                return  # cancelled meanwhile, and answered
+            if found:
+                try:
+                    self._forward_to(found, transaction, context, decision, later)
+                except RemoteProtocolError as error:  # a header that is no good
+                    self._stack.answer(transaction, error.status_hint, None, (), later)
+                return
+            status, reason = refusal.status, refusal.reason
+            if initial:
+                self._account(request, make_response(request, status, reason), None, later)
+            self._stack.answer(transaction, status, reason, refusal.headers, later)
+
+        self._stack.locating.targets(decision.targets, located, now)
+
+    def _forward_to(
+        self,
+        targets: list[Target],
+        transaction: ServerTransaction,
+        context: RequestContext,
+        decision: Forward,
+        now: float,
+    ) -> None:
         request = context.request
         method, call_id = request.method, request.call_id
         initial = method == "INVITE" and not decision.in_dialog
         if initial:
-            self._tell(self.watch.invite(request, at=context.at, flow=context.flow))
-            if self._wants_relay(context, decision.targets):
+            if self._wants_relay(context, targets):
                 self.relayed.add(call_id)
         elif method in WATCHED_METHODS and decision.in_dialog:
             facts = self.watch.in_dialog(request, at=context.at, flow=context.flow)
@@ -151,7 +183,7 @@ class Calls:
             self._tell(facts)
         leg = Leg(method, initial, call_id in self.relayed, context.flow)
         if not (leg.relayed and method in OFFER_METHODS and has_sdp(request)):
-            self._stack.send_on(transaction, request, decision, leg, now)
+            self._stack.send_on(transaction, request, decision, targets, leg, now)
             return
         leg.offered = True
 
@@ -161,12 +193,12 @@ class Calls:
             elif put_sdp(request, reply):
                 # media of a call that was taken up are set up anew: it is watched like any other again
                 self._recovered = [pair for pair in self._recovered if pair[0].call_id != call_id]
-                self._stack.send_on(transaction, request, decision, leg, later)
+                self._stack.send_on(transaction, request, decision, targets, leg, later)
             else:
                 log.error("the media relay takes no offer", call_id=call_id, reason=reply.get("error-reason"))
                 self._fail(transaction, request, leg, later)
 
-        fields = self._offer(request, request.from_tag, context.flow, decision.targets[0].flow.local[0])
+        fields = self._offer(request, request.from_tag, context.flow, targets[0].flow.local[0])
         self._stack.emit(AskRelay("offer", fields, offered))
 
     def _fail(self, transaction: ServerTransaction, request: Request, leg: Leg, now: float) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from trunkline.provider.directory import Name
+from trunkline.sip_proxy import LookupNeeded
 from trunkline.sip_transaction import Flow, Send
 
 Resume = Callable[[Any, float], None]
@@ -35,6 +36,14 @@ class AskRelay:
     fields: Mapping[str, Any]
     resume: Resume | None
     "None when nobody waits for the reply."
+
+
+@attrs.define(eq=False)
+class AskDns:
+    """Look a name up. Answer: an `Answer`, in bounded time whatever the name servers do."""
+
+    question: LookupNeeded
+    resume: Resume
 
 
 @attrs.define(eq=False)
@@ -63,5 +72,5 @@ class BadMessage:
     "How it came."
 
 
-Ask = AskSubscribers | AskRelay | Barrier
+Ask = AskSubscribers | AskRelay | AskDns | Barrier
 Effect = Send | Ask | Write | BadMessage

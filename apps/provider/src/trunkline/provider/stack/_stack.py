@@ -37,12 +37,15 @@ from trunkline.sip_parser import (
 )
 from trunkline.sip_proxy import (
     Authenticator,
+    Binding,
     BindingChanged,
+    Branch,
     Location,
     ProxyCore,
     Registrar,
     ResponseReady,
     Routed,
+    Target,
     nat_tests,
     received_uri,
 )
@@ -60,6 +63,7 @@ from trunkline.sip_transaction import (
 
 from ._calls import Calls, Leg
 from ._effects import Ask, AskSubscribers, BadMessage, Barrier, Effect, Write
+from ._locating import Locating
 from ._ways import Ways
 
 NAT_TESTS = 1 | 2 | 16 | 32
@@ -110,6 +114,7 @@ class Stack:
         domains: Domains,
         directory: Directory,
         ways: Ways,
+        locating: Locating,
         calls: Calls,
         clock: Callable[[], datetime],
         token: Callable[[int], bytes],
@@ -125,6 +130,8 @@ class Stack:
         self.domains = domains
         self.directory = directory
         self.ways = ways
+        self.locating = locating
+        locating.emit = self.emit
         self.calls = calls
         self.statistics = Statistics()
         self.storing = True
@@ -194,6 +201,11 @@ class Stack:
         """Take the news that a message could not be sent."""
         if key is not None:
             self._layer(self.layer.transport_failed(key, reason, now=now), now)
+        return self._take()
+
+    def unreachable(self, data: bytes, reason: str, *, now: float) -> list[Effect]:
+        """Take the network's word that a datagram did not arrive; `data` is what it quotes of it (ICMP)."""
+        self._layer(self.layer.unreachable(data, reason, now=now), now)
         return self._take()
 
     def flow_lost(self, flow: Flow, reason: str, *, now: float) -> list[Effect]:
@@ -268,7 +280,11 @@ class Stack:
             if kind is Send:
                 out.append(effect)
             elif kind is ResponseReady:
-                self.calls.response_ready(effect.context, effect.response, effect.branch, now)
+                branch = effect.branch
+                if branch is not None and branch.status == 503 and is_phone_gone(branch):
+                    request = effect.context.transaction.request
+                    effect.response = make_response(request, 480, to_tag=self._token(6).hex())
+                self.calls.response_ready(effect.context, effect.response, branch, now)
 
     def send_upstream(self, context: Any, response: Response, now: float) -> None:
         """Relay a response of a context towards the caller."""
@@ -342,6 +358,7 @@ class Stack:
             recorded = response.headers.get_all("record-route")
             # with a Route, or more Record-Routes than we sent, a proxy stands between the phone and us
             straight = "route" not in sent and len(recorded) <= len(sent.get_all("record-route"))
+            straight = straight and not is_server(effect.transaction.user)
             if straight and nat_tests(response, effect.flow, NAT_TESTS_OF_CONTACT):
                 self.ways.mend_contact(response, effect.flow)
         self._core(self.core.receive(effect, now=now), now)
@@ -352,13 +369,25 @@ class Stack:
             self.statistics.drop_requests += 1
             return
         routed = self.core.route(request)
-        flow = None
-        if routed.loose and routed.next_hop is not None and self._is_on_our_path(request, routed):
-            flow = self.ways.locate(routed.next_hop)
-        if flow is None:
+        next_hop = routed.next_hop if routed.loose else None
+        if next_hop is None or not self._is_on_our_path(request, routed):
             self.statistics.drop_requests += 1
             return
-        self.calls.acknowledge(request, effect.flow, flow, now)
+
+        def found(flow: Flow | None, later: float) -> None:
+            if flow is None:
+                self.statistics.drop_requests += 1
+                return
+            try:
+                self.calls.acknowledge(request, effect.flow, flow, later)
+            except RemoteProtocolError as error:
+                self._unreadable(effect, error, later)
+
+        flow = self.ways.locate(next_hop)
+        if flow is None:
+            self.locating.way(next_hop, found, now)
+        else:
+            found(flow, now)
 
     def forward_ack(self, request: Request, target: Any) -> None:
         """Send an ACK of a 2xx on; it belongs to no transaction (RFC 3261 §16.6)."""
@@ -381,15 +410,22 @@ class Stack:
         # RFC 6026 §7.3 has these dropped; but the caller of a call that outlived a restart of ours waits for
         # them. Only where a call is up: else we could be used as a reflector, or to answer past accounting
         response = effect.response
-        stateless = flow = None
-        if self.calls.is_up(response):
-            stateless = self.core.forward_response(response)
-        if stateless is not None:
-            flow = self.ways.response_way(stateless.via)
-        if stateless is None or flow is None:
+        stateless = self.core.forward_response(response) if self.calls.is_up(response) else None
+        if stateless is None:
             self.statistics.drop_replies += 1
             return
-        self._out.append(Send(stateless.data, flow, None))
+
+        def found(flow: Flow | None, _: float) -> None:
+            if flow is None:
+                self.statistics.drop_replies += 1
+            else:
+                self._out.append(Send(stateless.data, flow, None))
+
+        flow = self.ways.response_way(stateless.via)
+        if flow is None:
+            self.locating.response_way(stateless.via, found, now)
+        else:
+            found(flow, now)
 
     def _dropped(self, effect: Dropped, now: float) -> None:
         self._count_dropped(effect.message)
@@ -478,13 +514,19 @@ class Stack:
         self.calls.forward(transaction, context, decision, now)
 
     def send_on(
-        self, transaction: ServerTransaction, request: Request, decision: Forward, leg: Leg, now: float
+        self,
+        transaction: ServerTransaction,
+        request: Request,
+        decision: Forward,
+        targets: list[Target],
+        leg: Leg,
+        now: float,
     ) -> None:
-        """Forward a request whose media, if any, are settled."""
+        """Forward a request whose targets are located and whose media, if any, are settled."""
         self._core(
             self.core.forward(
                 transaction,
-                decision.targets,
+                targets,
                 now=now,
                 request=request,
                 record_route=False if decision.in_dialog else None,
@@ -550,3 +592,13 @@ class Stack:
                 self._out.append(Write("remove_binding", (binding,)))
             else:
                 self._out.append(Write("save_binding", (now_held, None)))
+
+
+def is_server(branch: object) -> bool:
+    """Tell whether a branch leads to a server that was located by its name, and not straight to a phone."""
+    return isinstance(branch, Branch) and branch.target.failover is not None
+
+
+def is_phone_gone(branch: Branch) -> bool:
+    """Tell whether a registered phone could not be reached at all, which is no fault of this server."""
+    return branch.response is None and isinstance(branch.target.user, Binding)

@@ -1,6 +1,6 @@
 """Ways: from a URI, a binding or a Via to the flow that a message leaves by.
 
-Addresses are numeric here; names are looked up before.
+Addresses are numeric here; what has a name is found by `_locating`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from trunkline.provider.policy import Unlocated
 from trunkline.sip_parser import Message, NameAddr, OtherUri, RemoteProtocolError, TelUri, Uri, Via, parse_uri
 from trunkline.sip_proxy import Binding, Location, Target, fix_contact, is_ip
 from trunkline.sip_transaction import Flow
@@ -57,13 +58,17 @@ class Ways:
             return None
         return Flow(transport, local, (host, port or DEFAULT_PORTS[transport]))
 
-    def binding_targets(self, address_of_record: str) -> list[Target]:
+    def binding_targets(self, address_of_record: str) -> list[Target | Unlocated]:
         """Return the targets of the live bindings of an address of record, best first."""
-        targets: list[Target] = []
+        targets: list[Target | Unlocated] = []
         for binding in self._location.lookup(address_of_record, at=self._clock()):
             flow = self.binding_flow(binding)
             if flow is not None:
                 targets.append(Target(binding.contact, flow, binding.path, binding.q, user=binding))
+                continue
+            uri = _next_hop(binding)
+            if isinstance(uri, Uri) and not is_ip(uri.host):
+                targets.append(Unlocated(binding.contact, uri, binding.path, binding.q, user=binding))
         return targets
 
     def binding_flow(self, binding: Binding) -> Flow | None:
@@ -71,12 +76,8 @@ class Ways:
         flow = binding.flow
         if flow is not None and (not flow.reliable or self._connection_open(flow)):
             return flow
-        try:
-            if binding.path:
-                return self.locate(NameAddr.parse(binding.path[0]).uri)
-            return self.locate(parse_uri(binding.received or binding.contact))
-        except RemoteProtocolError:
-            return None
+        uri = _next_hop(binding)
+        return None if uri is None else self.locate(uri)
 
     def response_way(self, via: Via) -> Flow | None:
         """Return the flow for a response that is forwarded by its Via alone (RFC 3261 §18.2.2, RFC 3581)."""
@@ -87,3 +88,12 @@ class Ways:
     def mend_contact(self, message: Message, flow: Flow) -> None:
         """Replace the Contact of a phone behind a NAT by where it is heard from."""
         fix_contact(message, flow)
+
+
+def _next_hop(binding: Binding) -> Uri | TelUri | OtherUri | None:
+    try:
+        if binding.path:
+            return NameAddr.parse(binding.path[0]).uri
+        return parse_uri(binding.received or binding.contact)
+    except RemoteProtocolError:
+        return None

@@ -11,6 +11,7 @@ import trio
 from trunkline.sip_proxy import is_ip
 from trunkline.sip_transaction import Flow
 
+from ._icmp import ask_for_errors, is_of_an_earlier_one, take_errors
 from ._listen import ListenPoint
 
 DRAIN = 64
@@ -30,6 +31,8 @@ class UdpTransport:
         receive: called with each datagram and the flow it came by.
         failed: called with (key, flow, reason) when a datagram cannot be sent.
         drained: called after each batch of datagrams.
+        unreachable: called with the beginning of a datagram that met an ICMP error, and with the reason; also
+            from within `send`.
     """
 
     def __init__(
@@ -38,9 +41,13 @@ class UdpTransport:
         receive: Receive,
         failed: Callable[[object, Flow, str], None],
         drained: Callable[[], None],
+        unreachable: Callable[[bytes, str], None] | None = None,
     ) -> None:
         self.local = point.address
         self._sock = point.sock
+        self._unreachable = unreachable
+        if unreachable is not None:
+            ask_for_errors(point.sock)
         self._receive = receive
         self._failed = failed
         self._drained = drained
@@ -63,13 +70,16 @@ class UdpTransport:
         recvfrom = sock.recvfrom
         while True:
             await trio.lowlevel.wait_readable(sock)
-            for _ in range(DRAIN):
+            for number in range(DRAIN):
                 try:
                     data, address = recvfrom(MAX_DATAGRAM)
                 except BlockingIOError:
+                    if not number:
+                        self._take_errors()  # they alone woke us, and would do so for ever
                     break
                 except OSError:
-                    continue  # an ICMP error of an earlier datagram; the timers deal with its loss
+                    self._take_errors()
+                    continue
                 flow = flows.get(address)
                 if flow is None:
                     if len(flows) >= MAX_FLOWS:
@@ -93,7 +103,28 @@ class UdpTransport:
             self._waiting.append((data, flow.remote))
             self._writable.set()
         except OSError as error:
-            self._failed(key, flow, error.strerror or errno.errorcode.get(error.errno or 0, "cannot send"))
+            own: OSError | None = error
+            if is_of_an_earlier_one(error):
+                self._take_errors()
+                own = self._send_again(data, flow.remote)
+            if own is not None:
+                self._failed(key, flow, own.strerror or errno.errorcode.get(own.errno or 0, "cannot send"))
+
+    def _send_again(self, data: bytes, remote: tuple[str, int]) -> OSError | None:
+        try:
+            self._sock.sendto(data, remote)
+        except BlockingIOError:
+            self._waiting.append((data, remote))
+            self._writable.set()
+        except OSError as error:
+            return error
+        return None
+
+    def _take_errors(self) -> None:
+        unreachable = self._unreachable
+        if unreachable is not None:
+            for data, reason in take_errors(self._sock):
+                unreachable(data, reason)
 
     async def _send_waiting(self) -> None:
         while True:
@@ -106,6 +137,6 @@ class UdpTransport:
                 except BlockingIOError:
                     continue
                 except OSError:
-                    pass  # lost, as a datagram may be: the transaction's timer repeats it
+                    self._take_errors()  # lost, as a datagram may be: the transaction's timer repeats it
                 self._waiting.popleft()
             self._writable = trio.Event()

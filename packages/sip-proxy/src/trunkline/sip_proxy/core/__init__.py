@@ -6,13 +6,14 @@ from ._forwarding import heed_strict_router
 from ._response_context import Branch, BranchState, ResponseContext
 from ._route_processing import Routed
 from ._statistics import CoreStatistics
-from ._targets import Rejection, Target
+from ._targets import NextServer, Rejection, Target
 
 __all__ = [
     "Branch",
     "BranchState",
     "CoreStatistics",
     "Effect",
+    "NextServer",
     "ProxyCore",
     "Rejection",
     "ResponseContext",

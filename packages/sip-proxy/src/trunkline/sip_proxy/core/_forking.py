@@ -5,10 +5,15 @@ silent for too long). Whoever closes the last open branch of a group starts the 
 result. A 2xx or 6xx ends the search at once; the branches still open are then told to stop, and a 6xx waits
 for them because one of them may just have answered.
 
+A branch whose server fails gives way to a new one to the next server of the same target, in the same
+group and with the time that is left of the old one: only when the last server has failed does the target
+count as failed. That belongs here and not with the application, who hears of a failure when all branches of
+all groups have failed, while another phone may ring for a minute.
+
 Here: sending, cancelling, closing. Not here: what comes back (`_response_processing`), the request that goes
 out (`_forwarding`), which failure is the best (`_best_response`).
 
-Source: RFC 3261 §16.6, §16.7 steps 5 and 6, §16.10
+Source: RFC 3261 §16.6, §16.7 steps 5 and 6, §16.10, RFC 3263 §4.3
 """
 
 from __future__ import annotations
@@ -16,8 +21,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import attrs
+
 from trunkline.sip_parser import LocalProtocolError, RemoteProtocolError, Request, Response, make_response
-from trunkline.sip_transaction import ServerTransaction, TransactionLayer
+from trunkline.sip_transaction import ServerTransaction, State, TransactionLayer
 
 from ._best_response import best_branch, response_of
 from ._deadlines import Deadlines
@@ -122,7 +129,7 @@ class Forking:
         limit = target.ring_timeout
         if limit is None and context.is_invite:
             limit = self._ring_timeout or self._timer_c
-        if limit is not None:
+        if limit is not None and branch.deadline is None:
             branch.deadline = self.deadlines.start(limit, branch, now)
 
     def renew_timer_c(self, branch: Branch, now: float) -> None:
@@ -195,6 +202,34 @@ class Forking:
             self._send_group(context, context.groups.pop(), now, effects)
         else:
             self.announce(context, effects)
+
+    def server_failed(
+        self, branch: Branch, status: int, response: Response | None, now: float, effects: list[Effect]
+    ) -> None:
+        """Take it that the server of an open branch can do nothing: go on to the target's next, or close.
+
+        Every try is a transaction of its own, with its own branch parameter. Source: RFC 3263 §4.3
+        """
+        context, target = branch.context, branch.target
+        flow = None if target.failover is None else target.failover.after(target.flow, now=now)
+        if (
+            flow is None
+            or branch.is_cancelled
+            or context.is_decided
+            or context.transaction.state is State.TERMINATED
+        ):
+            self.close(branch, status, response, now, effects)
+            return
+        self.statistics.failovers += 1
+        again = Branch(context, attrs.evolve(target, flow=flow))
+        again.deadline, branch.deadline = branch.deadline, None
+        if again.deadline is not None:
+            again.deadline.owner = again
+        branch.response = response
+        self.complete(branch, status)
+        context.branches.append(again)
+        context.pending += 1
+        self._send(again, now, effects)
 
     def announce(self, context: ResponseContext, effects: list[Effect]) -> None:
         """Offer the best failure to the application. Source: RFC 3261 §16.7 step 6"""

@@ -26,6 +26,7 @@ from ._events import Effect, ResponseReady
 from ._forking import Forking
 from ._response_context import Branch, BranchState, ResponseContext
 
+_CALLING: Final = BranchState.CALLING
 _PROCEEDING: Final = BranchState.PROCEEDING
 _COMPLETED: Final = BranchState.COMPLETED
 
@@ -71,6 +72,8 @@ class ResponseProcessing:
             if branch.state is not _COMPLETED:
                 if branch.counts_as and status == 487:
                     self._forking.close(branch, branch.counts_as, None, now, effects)
+                elif status == 503:
+                    self._forking.server_failed(branch, status, response, now, effects)
                 else:
                     self._forking.close(branch, status, response, now, effects)
         elif status >= 200:
@@ -170,7 +173,10 @@ class ResponseProcessing:
         if branch.state is not _COMPLETED:
             if branch.is_cancelled:
                 status = branch.counts_as or 487
-            self._forking.close(branch, status, None, now, effects)
+            if branch.state is _CALLING:
+                self._forking.server_failed(branch, status, None, now, effects)
+            else:
+                self._forking.close(branch, status, None, now, effects)
         return effects
 
     def terminated(self, effect: Terminated, now: float) -> list[Effect]:

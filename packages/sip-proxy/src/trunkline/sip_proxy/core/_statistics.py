@@ -13,6 +13,8 @@ class CoreStatistics:
     """Requests forwarded statefully."""
     branches: int = 0
     """Requests sent for them."""
+    failovers: int = 0
+    """Branches that went on to the next server of their target."""
     acks: int = 0
     """ACKs forwarded without a transaction."""
     stray_responses: int = 0

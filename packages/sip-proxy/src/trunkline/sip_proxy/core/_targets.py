@@ -5,11 +5,18 @@ Not here: how a request is rewritten for its target (`_forwarding`), what refuse
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
 from trunkline.sip_transaction import Flow
+
+
+class NextServer(Protocol):
+    """Knows the other servers of a target; `locate.Failover` is one. Source: RFC 3263 §4.3."""
+
+    def after(self, failed: Flow, *, now: float) -> Flow | None:
+        """Give the way to the next server, now that one has failed; None when there is none left."""
 
 
 @attrs.define(slots=True, eq=False)
@@ -30,6 +37,8 @@ class Target:
     None: the core's default for an INVITE; another request then waits until its transaction gives up."""
     user: Any = None
     """Whatever the application wants to find again at `Branch.target`."""
+    failover: NextServer | None = None
+    """Where to go on when the server at the end of `flow` fails; None: the branch fails with it."""
 
 
 @attrs.define(slots=True, eq=False)
