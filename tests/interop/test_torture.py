@@ -176,6 +176,14 @@ def test_credentials_of_an_unknown_scheme_are_challenged_like_none(new_server, w
     assert "Digest" in reply.header("WWW-Authenticate")
 
 
+def test_a_content_type_nobody_can_read_is_the_callees_business(place: Place) -> None:
+    for method in ("INVITE", "MESSAGE"):
+        request = place.probe.request(
+            method, "sip:user@example.com", headers=("Content-Type: no type at all",), body=b"v=0\r\n"
+        )
+        assert outcome(place, request) == ["forward"]
+
+
 def test_the_extensions_a_proxy_lacks_are_named_and_no_others(place: Place) -> None:
     with Wire(place.server.port) as wire:
         reply = wire.ask(torture("bext01").replace(b"bext01.", b"bext01-again."))
@@ -246,5 +254,6 @@ def test_a_broadcast_address_in_via_is_never_sent_to(place: Place) -> None:
             pytest.skip("another program has port 5060")
         listener.settimeout(0.3)
         assert outcome(place, torture("bcast")) == ["drop"]
-        with pytest.raises(TimeoutError):
-            listener.recv(65536)
+        with contextlib.suppress(TimeoutError):
+            while True:  # others may use that port meanwhile
+                assert b"bcast.0384840201234" not in listener.recv(65536)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.sip_parser import Request, parse_datagram
+from trunkline.sip_parser import Request, make_response, parse_datagram
 from trunkline.sip_transaction import Flow, TransactionLayer
 
 LOCAL = ("192.0.2.2", 5060)
@@ -182,3 +182,25 @@ def test_lost_connection_leaves_those_of_other_connections(tcp_desk):
     tcp_desk.send()
     other = Flow("TCP", tcp_desk.flow.local, tcp_desk.flow.remote, 8)
     assert tcp_desk.layer.flow_failed(other, "reset", now=tcp_desk.now) == []
+
+
+@pytest.mark.parametrize("params", [";branch=z9hG4bKx", ";rport;rport", ";ttl=1;ttl=2", ";x=(;y"])
+def test_18_2_2_a_lost_connection_of_a_peer_with_a_strange_via_raises_nothing(token, params):
+    """Read in haste the Via may pass, and fail when it is looked at again."""
+    layer = TransactionLayer(token=token)
+    flow = Flow("TCP", LOCAL, ("198.51.100.9", 4444), 3)
+    request = parse_datagram(
+        (
+            "OPTIONS sip:bob@example.test SIP/2.0\r\n"
+            f"Via: SIP/2.0/TCP phone.example.test;branch=z9hG4bK1{params}\r\n"
+            "From: <sip:a@example.test>;tag=1\r\nTo: <sip:bob@example.test>\r\n"
+            "Call-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+        ).encode()
+    )
+    for effect in layer.receive(request, flow, now=0):
+        transaction = getattr(effect, "transaction", None)
+        if transaction is not None:
+            layer.respond(transaction, make_response(request, 400, to_tag="t"), now=0.1)
+    assert layer.flow_failed(flow, "reset", now=0.2) == []
+    for transaction in list(layer._servers.by_key.values()):
+        layer.transport_failed(transaction.key, "refused", now=0.3)

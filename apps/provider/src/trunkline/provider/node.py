@@ -180,7 +180,7 @@ class Node:
         try:
             self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
         except Exception:
-            self._mishap(None, b"")
+            self._mishap(flow, b"")
 
     def _unreachable(self, data: bytes, reason: str) -> None:
         # may come from inside a send, as `_send_failed` does

@@ -56,9 +56,9 @@ WRITTEN_NAMES: Final[dict[str, str]] = {name.lower(): name for name in _WRITTEN.
 """How a header is spelled when we write it."""
 
 _SINGLE: Final = (
-    "answer-mode call-id content-disposition content-length content-type cseq date event expires flow- "
-    "timer from geolocation-error geolocation-routing identity-info info-package join max-breadth max- "
-    "forwards mime-version min-expires min-se organization p-called-party-id p-charging-vector "
+    "answer-mode call-id content-disposition content-length content-type cseq date event expires "
+    "flow-timer from geolocation-error geolocation-routing identity-info info-package join max-breadth "
+    "max-forwards mime-version min-expires min-se organization p-called-party-id p-charging-vector "
     "p-served-user priority priv-answer-mode privacy rack refer-sub refer-to referred-by replaces "
     "reply-to retry-after rseq server session-expires session-id sip-etag sip-if-match subject "
     "subscription-state suppress-if-match target-dialog timestamp to user-agent"
@@ -67,8 +67,8 @@ SINGLE: Final = frozenset(_SINGLE.split())
 """Headers that come once and hold one value."""
 
 _ONE_A_LINE: Final = (
-    "authentication-info authorization identity proxy-authenticate proxy-authentication-info proxy- "
-    "authorization www-authenticate"
+    "authentication-info authorization identity proxy-authenticate proxy-authentication-info "
+    "proxy-authorization www-authenticate"
 )
 ONE_A_LINE: Final = frozenset(_ONE_A_LINE.split())
 """Headers that may come again, but whose commas separate the parts of one value. Source: RFC 3261 §7.3.1"""

@@ -143,12 +143,16 @@ def _min_se(headers: Headers) -> int:
 
 
 def _rack(headers: Headers) -> tuple[int, CSeq]:
-    number, _, cseq = _one(headers, "rack").partition(" ")
-    return read_number(number, "RAck", _SECONDS, "RFC 3262 §7.2"), CSeq.parse(cseq)
+    number, _, cseq = _one(headers, "rack").replace("\t", " ").partition(" ")
+    value = read_number(number, "RAck", _SECONDS, "RFC 3262 §7.2")
+    try:
+        return value, CSeq.parse(cseq)
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(f"RAck: {error.reason}", section="RFC 3262 §7.2") from None
 
 
 def _privacy(headers: Headers) -> tuple[str, ...]:
-    text = _one(headers, "privacy").replace(",", ";")  # some write it as a list
+    text = (headers.get("privacy") or "").replace(",", ";")  # some write it as a list
     return tuple([part for part in (piece.strip(" \t").lower() for piece in text.split(";")) if part])
 
 

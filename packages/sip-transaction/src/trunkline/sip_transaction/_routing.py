@@ -5,7 +5,7 @@ Source: RFC 3261 §18.2.1 and §18.2.2, RFC 3581 §4. Not here: finding a server
 
 from __future__ import annotations
 
-from trunkline.sip_parser import Request
+from trunkline.sip_parser import RemoteProtocolError, Request
 
 from ._flow import Flow
 from ._top_via import TopVia, read_top_via
@@ -34,10 +34,14 @@ def mark_source(request: Request, via: TopVia, flow: Flow, *, force_rport: bool)
 
 
 def reconnection(request: Request, flow: Flow) -> Flow:
-    """Say where the responses of a request go once the connection it came by is lost.
+    """Say where the responses of a request go once the connection it came by is lost; never raises.
 
     Returns: a flow without a connection, to the source address and the port of sent-by.
     Source: RFC 3261 §18.2.2
     """
-    via = read_top_via(request)
-    return Flow(flow.transport, flow.local, (flow.remote[0], via.port or via.default_port))
+    try:
+        via = read_top_via(request)
+        port = via.port or via.default_port
+    except RemoteProtocolError:  # with our marks in it, it is looked at more closely than when it came
+        port = 5060
+    return Flow(flow.transport, flow.local, (flow.remote[0], port))

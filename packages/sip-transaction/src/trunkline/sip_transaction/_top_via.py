@@ -90,6 +90,8 @@ def read_top_via(request: Request) -> TopVia:
     host, colon, port = sent_by.partition(":")
     if not host or (colon and not (port.isdecimal() and len(port) <= 5 and int(port) <= 65535)):
         return _parse(request)
+    if lower.count(";branch") > 1 or lower.count(";rport") > 1:
+        return _parse(request)
     start = params.find(";branch=")
     if start >= 0:
         end = params.find(";", start + 8)
