@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = ROOT / ".venv" / "bin" / "uv"
-TEST_TOOLS = ["pytest", "hypothesis", "pytest-trio", "pytest-timeout", "pytest-benchmark"]
+TEST_TOOLS = ["pytest", "hypothesis", "pytest-trio", "pytest-timeout", "pytest-benchmark", "trustme"]
 
 
 def run(*command: object, cwd: Path = ROOT) -> None:

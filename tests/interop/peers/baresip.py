@@ -20,7 +20,7 @@ _CONFIG = """\
 poll_method epoll
 sip_listen {host}:{sip_port}
 sip_trans_def {transport}
-net_interface {host}
+net_interface {interface}
 call_local_timeout 120
 call_max_calls 4
 audio_player aubridge,{name}
@@ -42,7 +42,7 @@ module_tmp uuid.so
 module_tmp account.so
 module_app ctrl_tcp.so
 module_app menu.so
-ctrl_tcp_listen {host}:{control_port}
+ctrl_tcp_listen {control_host}:{control_port}
 snd_path {recordings}
 """
 
@@ -72,11 +72,16 @@ class Phone:
         domain: host part.
         password: what it answers challenges with.
         proxy: HOST:PORT to send everything to.
-        transport: `udp` or `tcp`.
+        transport: `udp`, `tcp` or `tls`.
         answer: `auto` or `manual`.
         tone: what it speaks, in Hz.
         register_seconds: how long it registers for.
         auth_user: name in its credentials, when not `user`.
+        host: its own address, IPv4 or IPv6 without brackets.
+        authority: PEM file of the authorities it believes, for `tls`.
+        certificate: PEM file with its own certificate and key, for `tls`.
+        scheme: `sip` or `sips`, of its outbound proxy.
+        account: more parameters of baresip's account, each with its `;`.
     """
 
     def __init__(
@@ -92,6 +97,11 @@ class Phone:
         tone: float = 440.0,
         register_seconds: int = 300,
         auth_user: str | None = None,
+        host: str = HOST,
+        authority: Path | None = None,
+        certificate: Path | None = None,
+        scheme: str = "sip",
+        account: str = "",
     ) -> None:
         self.user, self.domain = user, domain
         self.folder = folder
@@ -105,9 +115,18 @@ class Phone:
         control_port = free_port()
         write_tone(folder / "tone.wav", tone, seconds=60)
         (folder / "accounts").write_text("")
+        shown = f"[{host}]" if ":" in host else host
+        tls = "".join(
+            f"{key} {path}\n"
+            for key, path in (("sip_cafile", authority), ("sip_certificate", certificate))
+            if path is not None
+        )
         (folder / "config").write_text(
-            _CONFIG.format(
-                host=HOST,
+            tls
+            + _CONFIG.format(
+                host=shown,
+                interface=host,
+                control_host=HOST,
                 sip_port=self.sip_port,
                 transport=transport,
                 name=user,
@@ -120,15 +139,16 @@ class Phone:
             )
         )
         program = find_program("baresip") or "baresip"
-        self.process = Process([program, "-4", "-s", "-v", "-f", folder], folder, name=f"baresip-{user}")
+        family = "-6" if ":" in host else "-4"
+        self.process = Process([program, family, "-s", "-v", "-f", folder], folder, name=f"baresip-{user}")
         try:
             self._control = self._connect(control_port)
             self.command(
                 "uanew",
                 f"<sip:{user}@{domain};transport={transport}>;"
                 f"auth_user={auth_user or user};auth_pass={password};"
-                f'outbound="sip:{proxy};transport={transport}";regint={register_seconds};'
-                f"answermode={answer};audio_codecs=PCMA,PCMU",
+                f'outbound="{scheme}:{proxy};transport={transport}";regint={register_seconds};'
+                f"answermode={answer};audio_codecs=PCMA,PCMU{account}",
             )
         except BaseException:
             self.process.kill()

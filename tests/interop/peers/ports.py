@@ -1,4 +1,4 @@
-"""Free ports on the loopback address, for UDP and TCP alike.
+"""Free ports on the loopback addresses, for UDP and TCP, IPv4 and IPv6 alike.
 
 They lie below the range from which the kernel takes ports for outgoing sockets, and every run starts
 at another place, so that two runs on one machine seldom meet.
@@ -8,6 +8,7 @@ import os
 import socket
 
 HOST = "127.0.0.1"
+HOST6 = "::1"
 _FIRST, _LAST = 12000, 32000
 _next = _FIRST + os.getpid() * 97 % (_LAST - _FIRST)
 
@@ -30,10 +31,24 @@ def free_port() -> int:
 
 
 def _is_free(port: int) -> bool:
-    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                return False
+    hosts = [(socket.AF_INET, HOST), *([(socket.AF_INET6, HOST6)] if HAS_IPV6 else [])]
+    for family, host in hosts:
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with socket.socket(family, kind) as probe:
+                try:
+                    probe.bind((host, port))
+                except OSError:
+                    return False
     return True
+
+
+def _has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((HOST6, 0))
+        except OSError:
+            return False
+    return True
+
+
+HAS_IPV6 = socket.has_ipv6 and _has_ipv6()

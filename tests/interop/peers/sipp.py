@@ -28,6 +28,7 @@ class Sipp:
         port: its own port; a free one when None.
         calls: how many calls to make or to take.
         seconds: how long the whole run may take.
+        host: its own address, IPv4 or IPv6 without brackets.
     """
 
     _count = 0
@@ -44,6 +45,7 @@ class Sipp:
         port: int | None = None,
         calls: int = 1,
         seconds: float = 20.0,
+        host: str = HOST,
     ) -> None:
         Sipp._count += 1
         self.name = f"sipp-{scenario}-{Sipp._count}"
@@ -57,7 +59,7 @@ class Sipp:
         text.write_text(fill_in((SCENARIOS / f"{scenario}.xml").read_text(), values or {}))
         program = find_program("sipp") or "sipp"
         arguments = [
-            *(program, "-sf", text, "-i", HOST, "-mi", HOST, "-p", str(self.port)),
+            *(program, "-sf", text, "-i", host, "-mi", host, "-p", str(self.port)),
             *("-t", "u1" if transport == "udp" else "t1", "-m", str(calls), "-nostdin"),
             *("-recv_timeout", str(int(seconds * 1000)), "-timeout", f"{int(seconds) + 1}s"),
             *("-trace_err", "-error_file", self._errors, "-trace_msg", "-message_file", self._messages),

@@ -26,7 +26,7 @@ def test_a_listen_address_is_read(text: str, transport: str, host: str, port: in
     ("text", "reason"),
     [
         ("0.0.0.0:5060", "protocol must be one of udp, tcp"),
-        ("tls:0.0.0.0:5061", "protocol must be one of udp, tcp"),
+        ("sctp:0.0.0.0:5061", "protocol must be one of udp, tcp, tls"),
         ("udp", "protocol"),
         ("udp:5060", "host and port"),
         ("udp:0.0.0.0:", "is not a number from 0 to 65535"),

@@ -136,8 +136,8 @@ def test_every_mistake_is_named_at_once(write) -> None:
         """
     )
     assert problems_of(path, TRUNKLINE_MEDIA__TIMEOUT="long", TRUNKLINE_PROXY__RING="1") == [
-        f"file {path}, [server] listen[1]: expected a list of PROTO:HOST:PORT with PROTO udp or tcp, got "
-        "'udp:5060' (host and port are both needed); "
+        f"file {path}, [server] listen[1]: expected a list of PROTO:HOST:PORT with PROTO udp, tcp or tls, "
+        "got 'udp:5060' (host and port are both needed); "
         'write listen = ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"]',
         f"file {path}, [server] workers: expected 1 (this version runs one worker), got 4; write workers = 1",
         f"file {path}, [server] domians: expected a known key, got an unknown one; did you mean domains?",
@@ -217,7 +217,7 @@ def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
         ("media", "ports = [30000]", "expected two port numbers"),
         ("media", 'ng = "localhost"', "host and port are both needed"),
         ("web", 'listen = "8080"', "host and port are both needed"),
-        ("listen", "x = 1", "the sections are server, auth"),
+        ("listen", "x = 1", "the sections are server, tls"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused(write, section: str, line: str, expected: str) -> None:

@@ -140,3 +140,23 @@ def test_a_large_body_comes_in_many_pieces(reader, invite_with):
     for start in range(0, len(data), 1400):
         received += reader.receive(data[start : start + 1400])
     assert [message.body for message in received] == [body]
+
+
+def test_it_is_midway_from_the_first_byte_to_the_last(reader, invite_bytes):
+    assert not reader.is_midway
+    for byte in invite_bytes[:-1]:
+        reader.receive(bytes([byte]))
+        assert reader.is_midway
+    reader.receive(invite_bytes[-1:])
+    assert not reader.is_midway
+    reader.receive(b"\r\n")
+    assert not reader.is_midway
+
+
+def test_head_and_body_together_are_bounded(invite_bytes):
+    size = len(invite_bytes)
+    (message,) = StreamReader(max_message=size).receive(invite_bytes)
+    assert message.body == b"v=0"
+    with pytest.raises(RemoteProtocolError) as caught:
+        StreamReader(max_message=size - 1).receive(invite_bytes)
+    assert caught.value.status_hint == 513

@@ -204,3 +204,14 @@ def test_18_2_2_a_lost_connection_of_a_peer_with_a_strange_via_raises_nothing(to
     assert layer.flow_failed(flow, "reset", now=0.2) == []
     for transaction in list(layer._servers.by_key.values()):
         layer.transport_failed(transaction.key, "refused", now=0.3)
+
+
+def test_lost_connection_leaves_those_that_asked_for_a_peer_of_another_name(tcp_desk, names):
+    local, remote = tcp_desk.flow.local, tcp_desk.flow.remote
+    tcp_desk.flow = Flow("TLS", local, remote, server_name="b.test")
+    tcp_desk.send()
+    other = Flow("TLS", local, remote, 8, "a.test")
+    assert tcp_desk.layer.flow_failed(other, "TLS: hostname mismatch", now=tcp_desk.now) == []
+    same = Flow("TLS", local, remote, 9, "b.test")
+    effects = tcp_desk.layer.flow_failed(same, "reset", now=tcp_desk.now)
+    assert names(effects) == ["TransportFailed", "Terminated"]

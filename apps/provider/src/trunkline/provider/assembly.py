@@ -25,10 +25,11 @@ from trunkline.sip_transaction import Flow, TransactionLayer
 from .config import Settings, local_names
 from .directory import Directory
 from .policy import DefaultPolicy, Domains
-from .stack import Stack
-from .stack._calls import Calls, MediaRules
+from .stack import Stack, StackOptions
+from .stack._calls import Calls, MediaRules, family_of
+from .stack._flows import Flows
 from .stack._locating import Locating
-from .stack._ways import Address, Ways
+from .stack._ways import Address, Ways, numeric
 from .store import Store
 from .transports import ListenPoint
 
@@ -65,26 +66,30 @@ def assemble(
     ports = {port for _, port in own}
 
     def is_local(host: str, port: int | None) -> bool:
-        host = host.strip("[]").lower()
+        host = numeric(host) or host.strip("[]").lower()
         if host in own_hosts:
-            return (port or 5060) in ports
+            return port in ports or (port is None and (5060 in ports or 5061 in ports))
         # a served domain means us too, as an outbound proxy in a Route; DNS may know another port
         return (port is None or port in ports) and domains.canonical(host) is not None
 
-    core = ProxyCore(
-        layer,
-        is_local=is_local,
-        token=token,
-        record_route=settings.proxy.record_route,
-        loop_secret=secret,
-    )
     directory = Directory()
+    flows = Flows(location, token, outbound=settings.registrar.outbound)
     local_for = LocalAddresses(points).find
     ways = Ways(
         local_for=local_for,
         connection_open=connection_open,
         location=location,
         clock=clock,
+        flows=flows,
+    )
+    core = ProxyCore(
+        layer,
+        is_local=is_local,
+        token=token,
+        record_route=settings.proxy.record_route,
+        loop_secret=secret,
+        by_stream=ways.by_stream if settings.proxy.udp_request_size else None,
+        most_by_datagram=settings.proxy.udp_request_size,
     )
     locating = Locating(
         locator=Locator(transports=reach(points), token=token),
@@ -95,7 +100,12 @@ def assemble(
     calls = Calls(
         watch=CallWatch(max_duration=settings.proxy.max_call_seconds),
         ledger=Ledger(),
-        media=MediaRules(settings.media.mode, settings.media.address, settings.media.timeout),
+        media=MediaRules(
+            settings.media.mode,
+            settings.media.address,
+            settings.media.timeout,
+            {family_of(point.address[0]): point.address[0] for point in reversed(points)},
+        ),
         clock=clock,
     )
     stack = Stack(
@@ -108,6 +118,7 @@ def assemble(
             min_expires=settings.registrar.min_expires,
             max_expires=settings.registrar.max_expires,
             max_contacts=settings.registrar.max_contacts,
+            outbound=settings.registrar.outbound,
         ),
         location=location,
         authenticator=Authenticator(
@@ -129,7 +140,12 @@ def assemble(
         calls=calls,
         clock=clock,
         token=token,
-        user_agent=settings.server.user_agent,
+        options=StackOptions(
+            user_agent=settings.server.user_agent,
+            max_message=settings.limits.message_size,
+            max_headers=settings.limits.headers,
+            flow_timer=max(1, min(120, int(settings.limits.idle_seconds) // 2)),
+        ),
         secret=secret,
     )
     calls.bind(stack)

@@ -20,7 +20,9 @@ def greeting(node: Node, administrator: tuple[str, str] | None) -> list[str]:
     """Compose the lines."""
     settings = node.settings
     host = reachable_host(node)
-    port = next(point.address[1] for point in node.points if point.address[0] == host)
+    there = [point for point in node.points if point.address[0] == host]
+    port = there[0].address[1]
+    by = " or ".join(point.transport for point in there if point.address[1] == port)
     address = f"[{host}]" if ":" in host else host
     domain = node.stack.domains.default or address
     web = settings.web.listen
@@ -31,7 +33,7 @@ def greeting(node: Node, administrator: tuple[str, str] | None) -> list[str]:
         lines.append(f"administrator {name} was made, password {password} (it is shown only now)")
     lines += [
         f"add a user:       {command} user add alice@{domain} --password SECRET",
-        f"register a phone: user alice, password SECRET, domain {domain}, proxy {address}:{port}, UDP or TCP",
+        f"register a phone: user alice, password SECRET, domain {domain}, proxy {address}:{port}, {by}",
         f"call:             sip:bob@{domain}; then look: {command} calls, {command} cdr list",
     ]
     if web is not None:

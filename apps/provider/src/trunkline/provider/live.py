@@ -85,6 +85,14 @@ class Live:
                 "inuse_transactions": stack.layer.len_server + stack.layer.len_client,
                 "retransmissions": layer.retransmissions,
                 "timeouts": layer.timeouts,
+                "moved_to_streams": core.moved_to_streams,
+                "stand_ins": core.stand_ins,
+            },
+            "transport": {
+                **attrs.asdict(node.transport_statistics),
+                "too_large_messages": own["too_large_messages"],
+                "too_many_headers": own["too_many_headers"],
+                "failed_flows": own["failed_flows"],
             },
             "usrloc": {
                 "registered_users": len(stack.location),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import resource
 import signal
 import socket
 import sys
@@ -36,7 +37,19 @@ from .rpc import ControlError
 from .rpc._server import serve as serve_rpc
 from .stack import AskDns, AskRelay, AskSubscribers, BadMessage, Barrier, Effect, Write
 from .store import Store, StoreError, ensure_administrator
-from .transports import ListenError, ListenPoint, TcpTransport, UdpTransport, bind_all
+from .transports import (
+    Admission,
+    CertificateError,
+    Certificates,
+    Limits,
+    ListenError,
+    ListenPoint,
+    TcpTransport,
+    TransportStatistics,
+    UdpTransport,
+    bind_all,
+    open_certificates,
+)
 from .web import WebError, serve_web
 from .web import bind as bind_web
 
@@ -59,9 +72,18 @@ class Node:
         settings: the configuration.
         store: the open database.
         points: bound listening points.
+        certificates: for the listening points of TLS.
+        transport_statistics: what the transports, and whoever made the certificates, count.
     """
 
-    def __init__(self, settings: Settings, store: Store, points: list[ListenPoint]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        points: list[ListenPoint],
+        certificates: Certificates | None = None,
+        transport_statistics: TransportStatistics | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.points = points
@@ -69,6 +91,8 @@ class Node:
         self.commits = GroupCommit(store, settings.database.commit_interval_ms / 1000)
         self.relay: RelayClient | None = None
         self.resolver = Resolver(settings.dns.servers, settings.dns.timeout)
+        self.transport_statistics = transport_statistics or TransportStatistics()
+        self._certificates = certificates
         self.mishaps = 0
         "Messages that our own mistakes left unhandled."
         self.bad_messages = BadMessages(log.warning)
@@ -123,27 +147,45 @@ class Node:
             process = RelayProcess(self.settings.media, os.urandom, self._relay_noticed)
             await tasks.start(process.run)
             self.relay = process.client
-        numbers = itertools.count(1)
-        for point in self.points:
-            if point.transport == "UDP":
-                udp = UdpTransport(point, self._datagram, self._send_failed, self._drained, self._unreachable)
-                self._udp[point.address] = udp
-                tasks.start_soon(udp.run)
-            else:
-                tcp = TcpTransport(
-                    point,
-                    self._message,
-                    self._garbage,
-                    self._send_failed,
-                    self._flow_lost,
-                    self._drained,
-                    numbers,
-                )
-                self._tcp[point.address] = tcp
-                tasks.start_soon(tcp.run)
+        self._start_transports(tasks)
         tasks.start_soon(self._tick)
         tasks.start_soon(self._expire)
         tasks.start_soon(self._heartbeat)
+
+    def _start_transports(self, tasks: trio.Nursery) -> None:
+        limits, statistics = Limits(**self.settings.limits.model_dump()), self.transport_statistics
+        numbers, admission = itertools.count(1), Admission(limits, statistics)
+        for point in self.points:
+            if point.transport == "UDP":
+                udp = UdpTransport(
+                    point,
+                    self._datagram,
+                    self._send_failed,
+                    self._drained,
+                    self._unreachable,
+                    limits=limits,
+                    statistics=statistics,
+                )
+                self._udp[point.address] = udp
+                tasks.start_soon(udp.run)
+                continue
+            tcp = TcpTransport(
+                point,
+                self._message,
+                self._garbage,
+                self._send_failed,
+                self._flow_lost,
+                self._drained,
+                numbers,
+                limits=limits,
+                admission=admission,
+                statistics=statistics,
+                security=self._certificates if point.transport == "TLS" else None,
+            )
+            self._tcp[point.address] = tcp
+            tasks.start_soon(tcp.run)
+        if self._certificates is not None:
+            tasks.start_soon(self._certificates.watch)
 
     # -- input
 
@@ -169,18 +211,18 @@ class Node:
 
     def _garbage(self, error: RemoteProtocolError, flow: Flow) -> None:
         try:
-            try:
-                self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
-            except Exception:
-                self._mishap(None, b"")
+            self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
         except Exception:
             self._mishap(flow, b"" if error.message is None else error.message.to_bytes())
 
     def _flow_lost(self, flow: Flow, reason: str) -> None:
+        if reason.startswith("TLS: "):
+            peer = flow.server_name or flow.remote[0]
+            log.warning("a peer cannot be spoken to by TLS", peer=peer, port=flow.remote[1], reason=reason)
         try:
             self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
         except Exception:
-            self._mishap(flow, b"")
+            self._mishap(flow, reason.encode())
 
     def _unreachable(self, data: bytes, reason: str) -> None:
         # may come from inside a send, as `_send_failed` does
@@ -358,8 +400,10 @@ def run(settings: Settings) -> int:
         an exit status.
     """
     configure_logging(settings.server.log_level, settings.server.log_format)
+    raise_file_limit()
+    statistics = TransportStatistics()
     try:
-        store, points, web = _acquire(settings)
+        store, points, web, certificates = _acquire(settings, statistics)
     except StartError as error:
         for problem in error.problems:
             sys.stderr.write(f"trunkline: {problem}\n")
@@ -367,7 +411,7 @@ def run(settings: Settings) -> int:
     with store:
         administrator = ensure_administrator(store, token=os.urandom)
         try:
-            trio.run(partial(_main, settings, store, points, web, administrator))
+            trio.run(partial(_main, settings, store, points, web, administrator, certificates, statistics))
         except BaseExceptionGroup as group:
             known, unknown = group.split((ControlError, RelayError))
             if known is None or unknown is not None:
@@ -378,12 +422,28 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def _acquire(settings: Settings) -> tuple[Store, list[ListenPoint], socket.socket | None]:
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets us: every connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        pass  # it stays as it is; what cannot be opened is refused
+
+
+def _acquire(
+    settings: Settings, statistics: TransportStatistics
+) -> tuple[Store, list[ListenPoint], socket.socket | None, Certificates | None]:
     """Open all that may be taken or broken, before anything is served."""
     problems: list[str] = []
     store: Store | None = None
     points: list[ListenPoint] = []
     web: socket.socket | None = None
+    certificates: Certificates | None = None
+    try:
+        certificates = open_certificates(settings.tls, settings.server.listen, statistics)
+    except CertificateError as error:
+        problems.append(str(error))
     try:
         store = Store.open(settings.database.url)
     except StoreError as error:
@@ -404,7 +464,7 @@ def _acquire(settings: Settings) -> tuple[Store, list[ListenPoint], socket.socke
         if store is not None:
             store.close()
         raise StartError(problems)
-    return store, points, web
+    return store, points, web, certificates
 
 
 async def _main(
@@ -413,8 +473,10 @@ async def _main(
     points: list[ListenPoint],
     web: socket.socket | None,
     administrator: tuple[str, str] | None,
+    certificates: Certificates | None,
+    statistics: TransportStatistics,
 ) -> None:
-    node = Node(settings, store, points)
+    node = Node(settings, store, points, certificates, statistics)
     methods = live_methods(node)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:

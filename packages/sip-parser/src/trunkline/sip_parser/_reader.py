@@ -97,10 +97,15 @@ class StreamReader:
         "max_body",
         "max_head",
         "max_headers",
+        "max_message",
     )
 
     def __init__(
-        self, max_head: int = MAX_HEAD, max_body: int = MAX_BODY, max_headers: int = MAX_HEADERS
+        self,
+        max_head: int = MAX_HEAD,
+        max_body: int = MAX_BODY,
+        max_headers: int = MAX_HEADERS,
+        max_message: int = MAX_HEAD + MAX_BODY,
     ) -> None:
         """Begin at the beginning of a connection.
 
@@ -108,7 +113,9 @@ class StreamReader:
             max_head: bytes of start line and headers, at most.
             max_body: bytes of body, at most.
             max_headers: header lines, at most.
+            max_message: bytes of head and body together, at most.
         """
+        self.max_message = max_message
         self.max_head = max_head
         self.max_body = max_body
         self.max_headers = max_headers
@@ -119,6 +126,11 @@ class StreamReader:
         self._blank = False
         self._pending: Message | RemoteProtocolError | None = None
         self._missing = 0
+
+    @property
+    def is_midway(self) -> bool:
+        """Whether a message has begun to come and is not complete."""
+        return self._pending is not None or bool(self._buffer)
 
     def receive(self, data: bytes) -> list[Message | KeepAlive | RemoteProtocolError]:
         """Take bytes in, in pieces of any size.
@@ -213,9 +225,10 @@ class StreamReader:
                 section="RFC 3261 §18.3",
                 message=message,
             )
-        if length > self.max_body:
+        most = min(self.max_body, self.max_message - end - 4)
+        if length > most:
             raise RemoteProtocolError(
-                f"expected a body of at most {self.max_body} bytes, got Content-Length {length}",
+                f"expected a body of at most {max(most, 0)} bytes, got Content-Length {length}",
                 513,
                 "RFC 3261 §21.5.7",
                 message=message,

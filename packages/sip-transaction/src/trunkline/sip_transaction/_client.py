@@ -195,6 +195,7 @@ class ClientTransactions:
             and transaction.flow.connection in (0, flow.connection)
             and transaction.flow.transport == flow.transport
             and transaction.flow.local == flow.local
+            and (transaction.flow.connection or transaction.flow.server_name == flow.server_name)
         ]
         for transaction in concerned:
             self.step(transaction, ClientInput.TRANSPORT_ERROR, reason, now, effects)

@@ -24,6 +24,8 @@ class Flow:
     """Address and port of the peer; for a datagram received, its source."""
     connection: int = 0
     """The application's number of the connection; 0 for UDP, or to ask for any one to `remote`."""
+    server_name: str | None = None
+    """For TLS that is to be opened: the name the peer has to prove, where it is not `remote`'s address."""
     reliable: bool = attrs.field(init=False, eq=False, repr=False)
     """Whether the transport itself delivers or fails: anything but UDP."""
 

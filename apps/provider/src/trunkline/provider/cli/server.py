@@ -137,7 +137,7 @@ def _find_problems(settings: Settings, report: dict[str, Any]) -> list[str]:
     from trunkline.provider.rpc import ControlError, RpcError, ServerDown, call
     from trunkline.provider.store import StoreError, check_database
 
-    problems = []
+    problems = _find_bad_certificates(settings)
     try:
         report["database"] = check_database(settings.database.url)
     except StoreError as error:
@@ -156,6 +156,16 @@ def _find_problems(settings: Settings, report: dict[str, Any]) -> list[str]:
     else:
         report["server"] = "running"
     return problems
+
+
+def _find_bad_certificates(settings: Settings) -> list[str]:
+    from trunkline.provider.transports import CertificateError, open_certificates
+
+    try:
+        open_certificates(settings.tls, settings.server.listen)
+    except CertificateError as error:
+        return [str(error)]
+    return []
 
 
 def _find_taken_ports(settings: Settings) -> list[str]:

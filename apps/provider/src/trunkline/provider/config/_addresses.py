@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import attrs
 
-SIP_TRANSPORTS = ("udp", "tcp")
+SIP_TRANSPORTS = ("udp", "tcp", "tls")
 
 _LABEL = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?\Z")
@@ -23,7 +23,7 @@ class ListenAddress:
     """An address to listen on or to send to: transport, host and port."""
 
     transport: str
-    """Lower case: "udp", "tcp", or "http" for the web server."""
+    """Lower case: "udp", "tcp", "tls", or "http" for the web server."""
     host: str
     """An IP address or a host name; IPv6 without brackets."""
     port: int

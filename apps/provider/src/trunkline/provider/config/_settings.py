@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from trunkline.provider.config._addresses import ListenAddress
 from trunkline.provider.config._values import (
+    certificates_by_name,
     database_url,
     domain,
     host,
@@ -54,7 +55,7 @@ class ServerSection(_Section):
 
     listen: _List[Annotated[ListenAddress, PlainValidator(listen_address)]] = _section_field(
         ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"],
-        expected="a list of PROTO:HOST:PORT with PROTO udp or tcp",
+        expected="a list of PROTO:HOST:PORT with PROTO udp, tcp or tls",
         write='listen = ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"]',
         description="Where SIP is received; IPv6 addresses in brackets.",
         min_length=1,
@@ -110,6 +111,105 @@ class ServerSection(_Section):
                 raise ValueError(f"listen names {address} twice; write it once")
             seen.add(address)
         return self
+
+
+class TlsSection(_Section):
+    """[tls]: how SIP is encrypted on the addresses tls:HOST:PORT."""
+
+    certificate: str = _section_field(
+        "",
+        expected="the path of a PEM file",
+        write='certificate = "/etc/trunkline/certificate.pem"',
+        description="The server's certificate and what leads to its authority; needed to listen on tls:.",
+    )
+    key: str = _section_field(
+        "",
+        expected="the path of a PEM file",
+        write='key = "/etc/trunkline/key.pem"',
+        description="Its private key; empty: it is in the file of the certificate.",
+    )
+    names: Annotated[dict[str, tuple[str, ...]], PlainValidator(certificates_by_name)] = _section_field(
+        {},
+        expected="a table of names, each with a PEM file or with certificate and key",
+        write='names = { "example.test" = ["/etc/trunkline/example.pem", "/etc/trunkline/example.key"] }',
+        description="Other certificates, by the name that the client asks for (SNI), which may be *.DOMAIN.",
+    )
+    verify: Annotated[Literal["none", "optional", "required"], BeforeValidator(lower)] = _section_field(
+        "none",
+        expected="none, optional or required",
+        write='verify = "none"',
+        description="Whether who connects has to show a certificate.",
+    )
+    ca: str = _section_field(
+        "",
+        expected="the path of a PEM file",
+        write='ca = "/etc/trunkline/phones.pem"',
+        description="The authorities that sign the certificates of those who connect.",
+    )
+    server_ca: str = _section_field(
+        "",
+        expected="the path of a PEM file",
+        write='server_ca = "/etc/ssl/certs/ca-certificates.crt"',
+        description="The authorities of servers we connect to, whose name is verified; empty: the system's.",
+    )
+
+
+class LimitsSection(_Section):
+    """[limits]: what one peer, and all together, may take up."""
+
+    message_size: int = _section_field(
+        65535,
+        expected="bytes from 1024 to 1048576",
+        write="message_size = 65535",
+        description="Bytes of one message; a longer one is answered 513.",
+        ge=1024,
+        le=1 << 20,
+    )
+    headers: int = _section_field(
+        256,
+        expected="a number from 16 to 10000",
+        write="headers = 256",
+        description="Header lines of one message; more are answered 513.",
+        ge=16,
+        le=10_000,
+    )
+    connections: int = _section_field(
+        10_000,
+        expected="a number, 1 or more",
+        write="connections = 10000",
+        description="TCP and TLS connections at one time; more are refused.",
+        ge=1,
+    )
+    connections_per_address: int = _section_field(
+        500,
+        expected="a number, 1 or more",
+        write="connections_per_address = 500",
+        description="Connections at one time with one IPv4 address or one IPv6 /64; more are refused.",
+        ge=1,
+    )
+    message_seconds: float = _section_field(
+        15,
+        expected="seconds from 1 to 3600",
+        write="message_seconds = 15",
+        description="From a message's first byte to its last, and from connecting to the first message.",
+        ge=1,
+        le=3600,
+    )
+    idle_seconds: float = _section_field(
+        7200,
+        expected="seconds from 10 to 604800",
+        write="idle_seconds = 7200",
+        description="A connection without a byte for this long is closed.",
+        ge=10,
+        le=604_800,
+    )
+    unwritten_bytes: int = _section_field(
+        1 << 20,
+        expected="bytes, 65536 or more",
+        write="unwritten_bytes = 1048576",
+        description="Bytes that may wait for a peer that does not read, which is then cut off.",
+        ge=65536,
+    )
 
 
 class AuthSection(_Section):
@@ -204,6 +304,12 @@ class RegistrarSection(_Section):
         ge=1,
         le=1000,
     )
+    outbound: bool = _section_field(
+        True,
+        expected="true or false",
+        write="outbound = true",
+        description="Let phones name their bindings by instance and reg-id, one for each flow (RFC 5626).",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> RegistrarSection:
@@ -238,6 +344,14 @@ class ProxySection(_Section):
         expected="true or false",
         write="record_route = true",
         description="Stay in the way of requests within a call; accounting needs it.",
+    )
+    udp_request_size: int = _section_field(
+        1300,
+        expected="bytes, 0 to 65535",
+        write="udp_request_size = 1300",
+        description="A request of more bytes goes by TCP if the peer takes it (RFC 3261 §18.1.1); 0: never.",
+        ge=0,
+        le=65535,
     )
 
 
@@ -346,6 +460,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     server: ServerSection = Field(default_factory=ServerSection)
+    tls: TlsSection = Field(default_factory=TlsSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
     auth: AuthSection = Field(default_factory=AuthSection)
     database: DatabaseSection = Field(default_factory=DatabaseSection)
     registrar: RegistrarSection = Field(default_factory=RegistrarSection)

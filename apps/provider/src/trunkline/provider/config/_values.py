@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import PlainValidator
 
-from trunkline.provider.config._addresses import ListenAddress, parse_domain
+from trunkline.provider.config._addresses import ListenAddress, parse_domain, parse_host_name
 
 
 def split_list(value: Any) -> Any:
@@ -88,6 +88,26 @@ def host(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("text is needed")
     return parse_domain(value).strip("[]") if value.strip() else ""
+
+
+def certificates_by_name(value: Any) -> dict[str, tuple[str, ...]]:
+    """Read a table of NAME = "FILE.pem" or NAME = ["CERTIFICATE.pem", "KEY.pem"]; or *.DOMAIN."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else {}
+        except ValueError:
+            raise ValueError("in a variable it is a JSON object") from None
+    if not isinstance(value, dict):
+        raise ValueError("a table of names is needed")
+    found: dict[str, tuple[str, ...]] = {}
+    for name, files in value.items():
+        given = (files,) if isinstance(files, str) else files
+        is_list = isinstance(given, list | tuple) and 1 <= len(given) <= 2
+        if not is_list or not all(isinstance(file, str) and file for file in given):
+            raise ValueError(f"{name}: a file, or certificate and key, are needed")
+        wildcard = "*." if name.startswith("*.") else ""
+        found[wildcard + parse_host_name(name.removeprefix("*."))] = tuple(given)
+    return found
 
 
 def lower(value: Any) -> Any:

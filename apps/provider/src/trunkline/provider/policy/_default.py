@@ -73,6 +73,8 @@ class DefaultPolicy:
         if not context.on_our_path or routed.next_hop is None:
             return Refuse(481)
         flow = context.locate(routed.next_hop)
+        if flow is None and "flow" in routed.next_hop.params:
+            return Refuse(430, "Flow Failed")
         if flow is None:
             return Forward([Unlocated(request.uri, routed.next_hop)], in_dialog=True)
         return Forward([Target(request.uri, flow)], in_dialog=True)

@@ -199,6 +199,7 @@ def run(
     ng: tuple[str, int],
     address: str,
     ports: tuple[int, int],
+    other_address: str = "",
     timeout: float = 60.0,
     until_stdin_closes: bool = False,
 ) -> int:
@@ -208,6 +209,7 @@ def run(
         ng: where NG commands are received; port 0 lets the system choose.
         address: where media are received; a wildcard takes the advertised address from each command.
         ports: lowest and highest media port.
+        other_address: the same of the other family of addresses; empty = that family is not served.
         timeout: seconds of silence after which an answered call's session is over.
         until_stdin_closes: end when standard input does: the sign that the parent is gone.
 
@@ -222,7 +224,8 @@ def run(
     except OSError as error:
         sys.stderr.write(f"cannot listen for NG commands on {ng[0]}:{ng[1]}: {error.strerror}\n")
         return 1
-    relay = Relay([Interface(address)], ports, token=os.urandom, timeout=timeout)
+    interfaces = [Interface(each) for each in (address, other_address) if each]
+    relay = Relay(interfaces, ports, token=os.urandom, timeout=timeout)
     node = RelayNode(relay, NgServer(relay), control)
     sys.stdout.write(
         f"relaying media on {ports[0]} to {ports[1]}, controlled at {ng[0]}:{control.getsockname()[1]}\n"

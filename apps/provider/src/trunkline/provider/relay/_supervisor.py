@@ -90,6 +90,7 @@ class RelayProcess:
         settings = {
             "ng": ["127.0.0.1", self._port],
             "address": media.address or "0.0.0.0",
+            "other_address": "0.0.0.0" if ":" in media.address else "::",
             "ports": list(media.ports),
             "timeout": media.timeout,
             "until_stdin_closes": True,

@@ -5,7 +5,7 @@ can drive it in virtual time as well as the node does on sockets.
 """
 
 from ._effects import Ask, AskDns, AskRelay, AskSubscribers, BadMessage, Barrier, Effect, Write
-from ._stack import Stack
+from ._stack import Stack, StackOptions
 
 __all__ = [
     "Ask",
@@ -16,5 +16,6 @@ __all__ = [
     "Barrier",
     "Effect",
     "Stack",
+    "StackOptions",
     "Write",
 ]

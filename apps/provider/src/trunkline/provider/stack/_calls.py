@@ -7,6 +7,7 @@ are and where they go is in `_records`.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -37,6 +38,8 @@ from ._records import call_listing, to_event
 if TYPE_CHECKING:
     from ._stack import Stack
 
+_connection = re.compile(rb"^c=IN[ \t]+(IP[46])[ \t]", re.MULTILINE)
+
 log = structlog.get_logger("calls")
 
 OFFER_METHODS = frozenset({"INVITE", "UPDATE"})
@@ -55,6 +58,20 @@ class MediaRules:
     "The address in the SDP that the relay writes; empty = the one that the side is spoken to from."
     timeout: float
     "Seconds of silence after which the relay gives a call up."
+    own: Mapping[str, str] = attrs.field(factory=dict)
+    "An address of ours for IP4 and IP6: media of a call may be of another family than its messages."
+
+    def towards(self, host: str, family: str = "") -> tuple[str, str]:
+        """Choose what a side is told, and the family of it.
+
+        Args:
+            host: our address that the side is spoken to from.
+            family: what it has said it speaks; empty = that of `host`.
+        """
+        family = family or family_of(host)
+        if self.address and family_of(self.address) == family:
+            return self.address, family
+        return (host if family_of(host) == family else self.own.get(family, host)), family
 
 
 @attrs.define(eq=False)
@@ -68,6 +85,8 @@ class Leg:
     "The call's media are relayed."
     came_by: Flow
     "The flow of the request."
+    family: str = ""
+    "IP4 or IP6, as the SDP of its request says; empty when it has none."
     offered: bool = False
     "Its request carried an SDP offer that went through the relay."
     waiting: deque[tuple[ResponseContext, Response, Branch | None]] | None = None
@@ -181,7 +200,7 @@ class Calls:
             if method == "BYE" and call_id in self.relayed:
                 self._release_media_of_bye(request, ended=bool(facts))
             self._tell(facts)
-        leg = Leg(method, initial, call_id in self.relayed, context.flow)
+        leg = Leg(method, initial, call_id in self.relayed, context.flow, family=sdp_family(request))
         if not (leg.relayed and method in OFFER_METHODS and has_sdp(request)):
             self._stack.send_on(transaction, request, decision, targets, leg, now)
             return
@@ -267,7 +286,9 @@ class Calls:
         leg.waiting = deque()
         answered_by = leg.came_by if branch is None else branch.target.flow
         if leg.offered:
-            fields = self._offer(response, response.from_tag, answered_by, leg.came_by.local[0])
+            fields = self._offer(
+                response, response.from_tag, answered_by, leg.came_by.local[0], family=leg.family
+            )
             ask = AskRelay("answer", {**fields, "to-tag": response.to_tag or ""}, None)
         else:
             ask = AskRelay(
@@ -302,14 +323,18 @@ class Calls:
             return context.nated or any(target.user is not None and target.user.nated for target in targets)
         return self.media.mode == "always"
 
-    def _offer(self, message: Message, from_tag: str | None, came_by: Flow, towards: str) -> dict[str, Any]:
+    def _offer(
+        self, message: Message, from_tag: str | None, came_by: Flow, towards: str, *, family: str = ""
+    ) -> dict[str, Any]:
+        address, family = self.media.towards(towards, family)
         return {
             "call-id": message.call_id,
             "from-tag": from_tag or "",
             "sdp": message.body,
             "replace": ["origin"],
-            "media address": self.media.address or towards,
-            "received from": ["IP6" if ":" in came_by.remote[0] else "IP4", came_by.remote[0]],
+            "media address": address,
+            "address family": family,
+            "received from": [family_of(came_by.remote[0]), came_by.remote[0]],
             "supports": ["timeout notice"],
         }
 
@@ -439,6 +464,17 @@ def has_sdp(message: Message) -> bool:
         return bool(message.body) and message.content_type == "application/sdp"
     except RemoteProtocolError:
         return False
+
+
+def family_of(address: str) -> str:
+    """Tell the family of an address as SDP names it, "IP4" or "IP6"."""
+    return "IP6" if ":" in address else "IP4"
+
+
+def sdp_family(message: Message) -> str:
+    """Tell the family of the first connection address of a session description; empty when there is none."""
+    found = _connection.search(message.body) if has_sdp(message) else None
+    return found[1].decode("ascii") if found else ""
 
 
 def put_sdp(message: Message, reply: Mapping[str, Any]) -> bool:

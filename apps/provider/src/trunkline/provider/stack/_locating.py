@@ -27,6 +27,7 @@ from trunkline.sip_proxy import (
 from trunkline.sip_transaction import Flow
 
 from ._effects import AskDns, Effect
+from ._ways import SECURE, numeric
 
 Address = tuple[str, int]
 Found = Callable[[list[Target], Refuse, float], None]
@@ -80,24 +81,32 @@ class Locating:
     def way(self, uri: Uri, then: WayFound, now: float) -> None:
         """Find the first way to a URI, for a message without a transaction."""
         search, effects = self.locator.locate(uri, now=now)
-        self.run(search, effects, partial(self._first, then), now)
+        self.run(search, effects, partial(self._first, then, uri.host), now)
 
     def response_way(self, via: Via, then: WayFound, now: float) -> None:
         """Find the first way for a response whose request's own way is gone (RFC 3263 §5)."""
         search, effects = self.locator.locate_via(via, now=now)
-        self.run(search, effects, partial(self._first, then), now)
+        self.run(search, effects, partial(self._first, then, via.host), now)
 
-    def _first(self, then: WayFound, end: _End, now: float) -> None:
-        flows = self.flows(end.candidates) if isinstance(end, Located) else []
+    def _first(self, then: WayFound, name: str, end: _End, now: float) -> None:
+        flows = self.flows(end.candidates, name) if isinstance(end, Located) else []
         then(flows[0] if flows else None, now)
 
-    def flows(self, candidates: Sequence[Candidate]) -> list[Flow]:
-        """Give the flows to places, but to those that no socket of ours reaches."""
+    def flows(self, candidates: Sequence[Candidate], name: str) -> list[Flow]:
+        """Give the flows to places, but to those that no socket of ours reaches.
+
+        `name` is what was looked up: by TLS the certificate has to be for that, and not for the name of the
+        server that DNS led to (RFC 5922 §7.3).
+        """
+        peer = None if numeric(name) else name.lower().rstrip(".")
         flows: list[Flow] = []
         for place in candidates:
             local = self._local_for(place.transport, place.host)
             if local is not None:
-                flows.append(Flow(place.transport, local, (place.host, place.port)))
+                flow = Flow(place.transport, local, (place.host, place.port))
+                if place.transport in SECURE:
+                    flow.server_name = peer
+                flows.append(flow)
         return flows
 
     def is_own(self, candidate: Candidate) -> bool:
@@ -179,7 +188,7 @@ class _Gathering:
                 locating.filtered += 1
                 self._refuse(place, BLACKLISTED, now)
                 return
-        flows = locating.flows(candidates)
+        flows = locating.flows(candidates, wanted.next_hop.host)
         if not flows:
             self._refuse(place, _nowhere(wanted), now)
             return

@@ -29,16 +29,17 @@ from trunkline.provider.policy import (
 )
 from trunkline.sip_parser import (
     Message,
+    NameAddr,
     RemoteProtocolError,
     Request,
     Response,
+    Uri,
     make_response,
     parse_datagram,
 )
 from trunkline.sip_proxy import (
     Authenticator,
     Binding,
-    BindingChanged,
     Branch,
     Location,
     ProxyCore,
@@ -63,13 +64,17 @@ from trunkline.sip_transaction import (
 
 from ._calls import Calls, Leg
 from ._effects import Ask, AskSubscribers, BadMessage, Barrier, Effect, Write
+from ._flows import unmarked
 from ._locating import Locating
-from ._ways import Ways
+from ._stun import binding_response
+from ._ways import SECURE, Ways
 
 NAT_TESTS = 1 | 2 | 16 | 32
 "Contact private, Via host and port not the source's, Contact host not the source's: the classic choice."
 NAT_TESTS_OF_CONTACT = 1 | 32
 "The same for a response, whose Via is our own."
+NAT_TESTS_OF_CONNECTION = 1 | 2 | 32
+"The same without the port, which is another one than the phone listens on in any case."
 
 
 PATH_MARK = "did"
@@ -93,12 +98,30 @@ class Statistics:
     rejected_regs: int = 0
     challenges: int = 0
     refusals: int = 0
+    denied_relays: int = 0
+    too_large_messages: int = 0
+    too_many_headers: int = 0
+    failed_flows: int = 0
+    "Bindings that ended with their connection."
+
+
+@attrs.define(eq=False)
+class StackOptions:
+    """Settings of the stack that are values."""
+
+    user_agent: str = "Trunkline"
+    "Server header of our own responses; empty hides it."
+    max_message: int = 65535
+    "Bytes of a datagram that is taken."
+    max_headers: int = 256
+    "Header lines of a datagram that is taken."
+    flow_timer: int = 120
+    "Seconds between two keep-alives that a phone with flows of its own is told to send (RFC 5626 §5.4)."
 
 
 class Stack:
     """The provider without I/O; `now` is monotonic seconds, wall-clock time comes from `clock`.
 
-    `user_agent` is the Server header of our own responses; empty hides it.
     Every method returns effects in the order they are to be carried out.
     """
 
@@ -118,7 +141,7 @@ class Stack:
         calls: Calls,
         clock: Callable[[], datetime],
         token: Callable[[int], bytes],
-        user_agent: str,
+        options: StackOptions,
         secret: bytes,
     ) -> None:
         self.layer = layer
@@ -139,7 +162,8 @@ class Stack:
         self._clock = clock
         self._token = token
         self._secret = secret[:32]
-        self._server = (("Server", user_agent),) if user_agent else ()
+        self._options = options
+        self._server = (("Server", options.user_agent),) if options.user_agent else ()
         self._out: list[Effect] = []
         self._on_layer: dict[type, Callable[[Any, float], None]] = {
             RequestReceived: self._request_received,
@@ -162,12 +186,23 @@ class Stack:
 
     def datagram(self, data: bytes, flow: Flow, *, now: float) -> list[Effect]:
         """Take one datagram; keep-alives and noise are counted and left unanswered."""
-        if data[:1] in b"\r\n\0" and not data.strip(b"\r\n\0"):
-            # empty, CRLF or four zero bytes: a phone keeps its NAT pinhole open
-            self.statistics.keepalives += 1
-            return []
+        # empty, CRLF or four zero bytes: a phone keeps its NAT pinhole open; a STUN request wants an answer
+        if data[:1] in b"\r\n\0":
+            answer = binding_response(data, flow.remote)
+            if answer is not None or not data.strip(b"\r\n\0"):
+                self.statistics.keepalives += 1
+                return [] if answer is None else [Send(answer, flow, None)]
         try:
-            message = parse_datagram(data)
+            message = parse_datagram(
+                data, max_head=self._options.max_message, max_headers=self._options.max_headers
+            )
+            if len(data) > self._options.max_message:
+                raise RemoteProtocolError(
+                    f"expected at most {self._options.max_message} bytes, got {len(data)}",
+                    513,
+                    "RFC 3261 §21.5.7",
+                    message=message,
+                )
         except RemoteProtocolError as error:
             return self.garbage(error, flow, now=now)
         return self.message(message, flow, now=now)
@@ -188,6 +223,11 @@ class Stack:
         else:
             self.statistics.err_requests += 1
         self._out.append(BadMessage(str(error), flow))
+        if error.status_hint == 513:
+            if "header lines" in error.reason:
+                self.statistics.too_many_headers += 1
+            else:
+                self.statistics.too_large_messages += 1
         self._layer(self.layer.receive_error(error, flow, now=now), now)
         return self._take()
 
@@ -210,6 +250,10 @@ class Stack:
 
     def flow_lost(self, flow: Flow, reason: str, *, now: float) -> list[Effect]:
         """Take the news that a connection ended."""
+        self.ways.lost(flow, now)
+        for binding in self.ways.flows.lost(flow):
+            self.statistics.failed_flows += 1
+            self._write_as_held(binding)
         self._layer(self.layer.flow_failed(flow, reason, now=now), now)
         return self._take()
 
@@ -301,6 +345,11 @@ class Stack:
                 self._out.append(BadMessage(rejection.reason, effect.flow))
             self.answer(transaction, rejection.status, rejection.reason, rejection.headers, now)
             return
+        secure = request.uri[:5].lower() == "sips:"
+        if secure and effect.flow.transport not in SECURE:
+            # whoever sent it has broken what the caller was promised; going on would hide that
+            self.answer(transaction, 403, "SIPS Needs TLS On Every Hop", (), now)
+            return
         routed = self.core.route(request)
         context = RequestContext(
             request=request,
@@ -311,7 +360,7 @@ class Stack:
             location=self.location,
             authenticator=self.authenticator,
             locate=self.ways.locate,
-            binding_targets=self.ways.binding_targets,
+            binding_targets=self.ways.secure_binding_targets if secure else self.ways.binding_targets,
             on_our_path=routed.loose and request.to_tag is not None and self._is_on_our_path(request, routed),
             nated=self._is_nated(request, effect.flow),
             at=self._clock(),
@@ -334,11 +383,12 @@ class Stack:
     def _is_nated(self, request: Request, flow: Flow) -> bool:
         """Tell whether a request that says where its sender is comes from behind a NAT.
 
-        What another proxy brings has its Via on top, and says nothing of the phone.
+        What another proxy brings has its Via on top, and says nothing of the phone. A connection always
+        comes from another port than the one that the phone listens on.
         """
         if "contact" not in request.headers or len(request.vias) > 1:
             return False
-        return bool(nat_tests(request, flow, NAT_TESTS))
+        return bool(nat_tests(request, flow, NAT_TESTS_OF_CONNECTION if flow.reliable else NAT_TESTS))
 
     def _is_on_our_path(self, request: Request, routed: Routed) -> bool:
         """Tell whether a Route of ours was written by us for this very dialog, and not by somebody who wants
@@ -352,15 +402,15 @@ class Stack:
         return blake2s(data, key=self._secret, digest_size=6).hexdigest()
 
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
-        response, sent = effect.response, effect.transaction.request.headers
+        response, flow, sent = effect.response, effect.flow, effect.transaction.request.headers
         _ = response.to  # one that cannot be read counts as none: the transaction's timer deals with that
         if response.status < 300 and response.contacts:
             recorded = response.headers.get_all("record-route")
             # with a Route, or more Record-Routes than we sent, a proxy stands between the phone and us
             straight = "route" not in sent and len(recorded) <= len(sent.get_all("record-route"))
             straight = straight and not is_server(effect.transaction.user)
-            if straight and nat_tests(response, effect.flow, NAT_TESTS_OF_CONTACT):
-                self.ways.mend_contact(response, effect.flow)
+            if straight and (flow.connection or nat_tests(response, flow, NAT_TESTS_OF_CONTACT)):
+                self.ways.mend_contact(response, flow)
         self._core(self.core.receive(effect, now=now), now)
 
     def _ack_received(self, effect: AckReceived, now: float) -> None:
@@ -373,6 +423,7 @@ class Stack:
         if next_hop is None or not self._is_on_our_path(request, routed):
             self.statistics.drop_requests += 1
             return
+        request.uri = unmarked(request.uri)
 
         def found(flow: Flow | None, later: float) -> None:
             if flow is None:
@@ -399,6 +450,9 @@ class Stack:
         way = flow
         if "route" in request.headers:
             way = self.ways.locate(request.routes[0].uri) or flow
+        elif flow.reliable:
+            way = self.ways.locate(request.parsed_uri) or flow
+            request.uri = unmarked(request.uri)
         host, port = way.local
         host = f"[{host}]" if ":" in host else host
         via = f"SIP/2.0/{way.transport} {host}:{port};branch={self.layer.new_branch()};rport"
@@ -509,8 +563,11 @@ class Stack:
         self, transaction: ServerTransaction, context: RequestContext, decision: Forward, now: float
     ) -> None:
         self.statistics.fwd_requests += 1
-        if context.nated:
-            self.ways.mend_contact(context.request, context.flow)
+        request, flow = context.request, context.flow
+        if "contact" in request.headers and len(request.vias) == 1:
+            contacts = request.contacts
+            if flow.connection or context.nated or (contacts and wants_flow(contacts[0])):
+                self.ways.mend_contact(request, flow)
         self.calls.forward(transaction, context, decision, now)
 
     def send_on(
@@ -523,6 +580,9 @@ class Stack:
         now: float,
     ) -> None:
         """Forward a request whose targets are located and whose media, if any, are settled."""
+        if decision.in_dialog:
+            for target in targets:
+                target.uri = unmarked(target.uri)
         self._core(
             self.core.forward(
                 transaction,
@@ -550,12 +610,16 @@ class Stack:
             decision.address_of_record,
             flow,
             at=context.at,
-            received=received_uri(flow) if context.nated else None,
+            received=received_uri(flow) if context.nated or self._binds_flow(request) else None,
             nated=context.nated,
         )
         response = registration.response
         for name, value in self._server:
             response.headers.set(name, value)
+        if self.ways.flows.outbound and response.status == 200:
+            response.headers.set("Supported", "path, outbound")
+            if "outbound" in response.require:
+                response.headers.set("Flow-Timer", str(self._options.flow_timer))
         if not registration.changes:
             if response.status >= 300:
                 self.statistics.rejected_regs += 1
@@ -565,6 +629,7 @@ class Stack:
             if change.kind in ("removed", "expired"):
                 self._out.append(Write("remove_binding", (change.binding,)))
             else:
+                self.ways.flows.bind(change.binding)
                 self._out.append(Write("save_binding", (change.binding, change.previous)))
 
         def written(on_disk: bool, later: float) -> None:
@@ -575,23 +640,28 @@ class Stack:
             changes = registration.changes
             registration.undo()
             for change in changes:
-                self._write_as_held(change)
+                for binding in (change.previous, change.binding):
+                    if binding is not None:
+                        self._write_as_held(binding)
             self.statistics.rejected_regs += 1
             self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
 
         self._out.append(Barrier(written))
 
-    def _write_as_held(self, change: BindingChanged) -> None:
-        """Write what the location has in place of an undone change: a later REGISTER may have come by."""
-        for binding in (change.previous, change.binding):
-            if binding is None:
-                continue
-            held = (other for other in self.location.get(binding.aor) if other.contact == binding.contact)
-            now_held = next(held, None)
-            if now_held is None:
-                self._out.append(Write("remove_binding", (binding,)))
-            else:
-                self._out.append(Write("save_binding", (now_held, None)))
+    def _binds_flow(self, request: Request) -> bool:
+        """Tell whether a REGISTER is about a flow: where it comes from is then the way back, NAT or not."""
+        if not self.ways.flows.outbound or "outbound" not in request.supported:
+            return False
+        return any("reg-id" in contact.params for contact in request.contacts)
+
+    def _write_as_held(self, binding: Binding) -> None:
+        """Write what the location has now under a contact; several flows of a phone may share one."""
+        held = (other for other in self.location.get(binding.aor) if other.contact == binding.contact)
+        now_held = next(held, None)
+        if now_held is None:
+            self._out.append(Write("remove_binding", (binding,)))
+        else:
+            self._out.append(Write("save_binding", (now_held, None)))
 
 
 def is_server(branch: object) -> bool:
@@ -602,3 +672,8 @@ def is_server(branch: object) -> bool:
 def is_phone_gone(branch: Branch) -> bool:
     """Tell whether a registered phone could not be reached at all, which is no fault of this server."""
     return branch.response is None and isinstance(branch.target.user, Binding)
+
+
+def wants_flow(contact: NameAddr) -> bool:
+    """Tell whether a phone wants the requests of its dialog by the flow it speaks over (RFC 5626 §4.3)."""
+    return isinstance(contact.uri, Uri) and "ob" in contact.uri.params

@@ -1,20 +1,31 @@
 """Ways: from a URI, a binding or a Via to the flow that a message leaves by.
 
-Addresses are numeric here; what has a name is found by `_locating`.
+Addresses are numeric here; what has a name is found by `_locating`. A `sips` URI leads to TLS or nowhere.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
+from typing import TypeVar
 
 from trunkline.provider.policy import Unlocated
 from trunkline.sip_parser import Message, NameAddr, OtherUri, RemoteProtocolError, TelUri, Uri, Via, parse_uri
-from trunkline.sip_proxy import Binding, Location, Target, fix_contact, is_ip
+from trunkline.sip_proxy import Binding, Location, Target, fix_contact, is_private
 from trunkline.sip_transaction import Flow
 
+from ._flows import MARK, Flows
+
+_T = TypeVar("_T")
 Address = tuple[str, int]
 DEFAULT_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
+SECURE = frozenset({"TLS", "WSS"})
+REFUSED_FOR = 300.0
+"Seconds during which a peer that refused TCP is not asked for it again."
+REMEMBERED = 10_000
+"Peers of which that is remembered."
 
 
 class Ways:
@@ -26,6 +37,7 @@ class Ways:
         connection_open: whether the connection of a flow still stands; datagram flows always do.
         location: the bindings.
         clock: wall-clock time.
+        flows: the connections of phones.
     """
 
     def __init__(
@@ -35,40 +47,89 @@ class Ways:
         connection_open: Callable[[Flow], bool],
         location: Location,
         clock: Callable[[], datetime],
+        flows: Flows,
     ) -> None:
+        self.flows = flows
         self._local_for = local_for
         self._connection_open = connection_open
         self._location = location
         self._clock = clock
+        self._behind_nat: dict[Address, None] = {}
+        self._moved: dict[Address, float] = {}
+        self._refused: dict[Address, float] = {}
 
     def locate(self, uri: Uri | TelUri | OtherUri) -> Flow | None:
-        """Return the flow to a SIP URI whose host is numeric, else None (RFC 3263 §4.1, §4.2)."""
+        """Return the flow to a SIP URI whose host is numeric, else None (RFC 3263 §4.1, §4.2).
+
+        A URI that is marked with a connection leads there as long as that stands.
+        """
         if not isinstance(uri, Uri):
             return None
-        host = uri.params.get("maddr") or uri.host
-        transport = (uri.params.get("transport") or ("tls" if uri.scheme == "sips" else "udp")).upper()
-        return self._flow(transport, host, uri.port)
-
-    def _flow(self, transport: str, host: str, port: int | None) -> Flow | None:
-        host = host.strip("[]")
-        if transport not in DEFAULT_PORTS or not is_ip(host):
+        transport = transport_of(uri)
+        if transport is None:
             return None
-        local = self._local_for(transport, host)
+        if MARK in uri.params:
+            flow = self.flows.marked(uri)
+            if flow is not None and (uri.scheme != "sips" or flow.transport in SECURE):
+                return flow
+            if transport != "UDP" and is_private(uri.host):
+                return None  # behind a NAT, which nobody can connect into
+        return self.flow_to(transport, uri.params.get("maddr") or uri.host, uri.port, name=uri.host)
+
+    def flow_to(self, transport: str, host: str, port: int | None, *, name: str | None = None) -> Flow | None:
+        """Return the flow to a numeric host; None when it is none, or no socket of ours reaches it.
+
+        Args:
+            transport: as in a Via.
+            host: an address; IPv6 with or without brackets.
+            port: None = the transport's own.
+            name: for TLS, what the certificate has to be for (RFC 5922 §7.3); None = the address.
+        """
+        address = numeric(host)
+        if transport not in DEFAULT_PORTS or address is None:
+            return None
+        local = self._local_for(transport, address)
         if local is None:
             return None
-        return Flow(transport, local, (host, port or DEFAULT_PORTS[transport]))
+        flow = Flow(transport, local, (address, port or DEFAULT_PORTS[transport]))
+        if transport in SECURE and name is not None and numeric(name) is None:
+            flow.server_name = name.lower().rstrip(".")
+        return flow
+
+    # -- bindings
 
     def binding_targets(self, address_of_record: str) -> list[Target | Unlocated]:
-        """Return the targets of the live bindings of an address of record, best first."""
+        """Return the targets of the live bindings of an address of record, best first.
+
+        Of one phone's flows only the latest is a target; the next one stands in when it fails (RFC 5626 §7).
+        """
+        return self._targets(address_of_record, secure=False)
+
+    def secure_binding_targets(self, address_of_record: str) -> list[Target | Unlocated]:
+        """Return the targets that a request to a `sips` URI may go to: those reached by TLS."""
+        return self._targets(address_of_record, secure=True)
+
+    def _targets(self, address_of_record: str, *, secure: bool) -> list[Target | Unlocated]:
         targets: list[Target | Unlocated] = []
+        last_of_instance: dict[str, Target] = {}
         for binding in self._location.lookup(address_of_record, at=self._clock()):
             flow = self.binding_flow(binding)
-            if flow is not None:
-                targets.append(Target(binding.contact, flow, binding.path, binding.q, user=binding))
+            if flow is None:
+                uri = _next_hop(binding)
+                is_name = isinstance(uri, Uri) and numeric(uri.host) is None
+                if isinstance(uri, Uri) and is_name and (uri.scheme == "sips" or not secure):
+                    targets.append(Unlocated(binding.contact, uri, binding.path, binding.q, user=binding))
                 continue
-            uri = _next_hop(binding)
-            if isinstance(uri, Uri) and not is_ip(uri.host):
-                targets.append(Unlocated(binding.contact, uri, binding.path, binding.q, user=binding))
+            if secure and flow.transport not in SECURE:
+                continue
+            target = Target(binding.contact, flow, binding.path, binding.q, user=binding)
+            if binding.instance is not None and self.flows.lives_by_flow(binding):
+                before = last_of_instance.get(binding.instance)
+                last_of_instance[binding.instance] = target
+                if before is not None:
+                    before.otherwise = target
+                    continue
+            targets.append(target)
         return targets
 
     def binding_flow(self, binding: Binding) -> Flow | None:
@@ -77,17 +138,71 @@ class Ways:
         if flow is not None and (not flow.reliable or self._connection_open(flow)):
             return flow
         uri = _next_hop(binding)
-        return None if uri is None else self.locate(uri)
+        if uri is None:
+            return None
+        bound_to_connection = not binding.path and (binding.nated or self.flows.lives_by_flow(binding))
+        if bound_to_connection and isinstance(uri, Uri) and transport_of(uri) != "UDP":
+            return None  # that was the only way in, and it is gone, with the server before this one perhaps
+        return self.locate(uri)
+
+    # -- messages passing through
 
     def response_way(self, via: Via) -> Flow | None:
         """Return the flow for a response that is forwarded by its Via alone (RFC 3261 §18.2.2, RFC 3581)."""
         host = via.received or via.host
         port = via.rport if isinstance(via.rport, int) else via.port
-        return self._flow(via.transport.upper(), host, port)
+        return self.flow_to(via.transport.upper(), host, port, name=via.host)
 
     def mend_contact(self, message: Message, flow: Flow) -> None:
-        """Replace the Contact of a phone behind a NAT by where it is heard from."""
-        fix_contact(message, flow)
+        """Let the Contact of a phone that cannot be connected to lead back by where it is heard from."""
+        if flow.connection:
+            self.flows.mark(message, flow)
+        else:
+            fix_contact(message, flow)
+            remember(self._behind_nat, flow.remote, None)
+
+    # -- large requests
+
+    def by_stream(self, target: Target, now: float) -> Flow | None:
+        """Return the flow by TCP for a request that is too large for a datagram; None when there is none.
+
+        A phone behind a NAT cannot be connected to, and who refused a moment ago is not asked again.
+
+        Source: RFC 3261 §18.1.1
+        """
+        flow, binding = target.flow, target.user
+        remote = flow.remote
+        if (isinstance(binding, Binding) and binding.nated) or remote in self._behind_nat:
+            return None
+        if self._refused.get(remote, 0.0) > now:
+            return None
+        local = self._local_for("TCP", remote[0])
+        if local is None:
+            return None
+        remember(self._moved, remote, now)
+        return Flow("TCP", local, remote)
+
+    def lost(self, flow: Flow, now: float) -> None:
+        """Take the news that a connection ended, or never stood."""
+        moved = self._moved.pop(flow.remote, None)
+        if moved is not None and now - moved < 10:
+            remember(self._refused, flow.remote, now + REFUSED_FOR)
+
+
+def remember(memory: dict[Address, _T], key: Address, value: _T) -> None:
+    """Add to a memory of bounded size, which forgets the oldest first."""
+    memory.pop(key, None)
+    if len(memory) >= REMEMBERED:
+        del memory[next(iter(memory))]
+    memory[key] = value
+
+
+def transport_of(uri: Uri) -> str | None:
+    """Return the transport that a URI asks for; None when it contradicts itself: `sips` is never UDP."""
+    given = (uri.params.get("transport") or "").upper()
+    if uri.scheme == "sips":
+        return {"": "TLS", "TCP": "TLS", "TLS": "TLS", "WS": "WSS", "WSS": "WSS"}.get(given)
+    return given or "UDP"
 
 
 def _next_hop(binding: Binding) -> Uri | TelUri | OtherUri | None:
@@ -97,3 +212,12 @@ def _next_hop(binding: Binding) -> Uri | TelUri | OtherUri | None:
         return parse_uri(binding.received or binding.contact)
     except RemoteProtocolError:
         return None
+@lru_cache(maxsize=65536)
+def numeric(host: str) -> str | None:
+    """Return an IP address as the kernel spells it, IPv4 mapped into IPv6 as itself; None for a name."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

@@ -30,11 +30,11 @@ class ListenPoint:
     """One bound address."""
 
     transport: str
-    "UDP or TCP, as in a Via header."
+    "UDP, TCP or TLS, as in a Via header."
     address: tuple[str, int]
     "Host and port as bound; the port is the real one when 0 was asked for."
     sock: socket.socket
-    "Bound, non-blocking; a TCP one listens."
+    "Bound, non-blocking; all but a UDP one listen."
 
     def __str__(self) -> str:
         return format_listen(self.transport.lower(), *self.address)

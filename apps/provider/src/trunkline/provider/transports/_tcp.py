@@ -1,8 +1,7 @@
-"""SIP over TCP: connections accepted and opened, framed by the parser's stream reader.
+"""SIP over connections, TCP or TLS: accepted and opened, framed by the parser's stream reader.
 
-A connection is found again by its number (the flow a request came by) or by the remote address
-(a request to a peer that already has a connection). Writing never waits: what the kernel does not
-take at once is queued, up to a limit, and a peer that does not read is cut off.
+A connection is found again by its number (the flow a request came by) or by whom it reaches (a request to
+a peer that already has a connection). A peer that takes up more than `Limits` allow is cut off.
 """
 
 from __future__ import annotations
@@ -10,36 +9,55 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 import trio
 
 from trunkline.sip_parser import KeepAlive, Message, RemoteProtocolError, StreamReader
 from trunkline.sip_transaction import Flow
 
+from ._codecs import PLAIN, Codec, CodecError
+from ._connection import RECEIVE_SIZE, Connection
+from ._limits import Admission, Limits, TransportStatistics
 from ._listen import ListenPoint
 
-RECEIVE_SIZE = 65536
-MAX_QUEUED = 1 << 20
-"Bytes that may wait for one peer to read."
-CONNECT_TIMEOUT = 8.0
-"Seconds for a connection to come up: well under the 32 s of a transaction."
-IDLE_TIMEOUT = 7200.0
-"Seconds without a byte after which a connection is closed."
+ACCEPT = 64
+"Connections accepted in one go before other tasks get their turn."
+CONNECT_TIMEOUT = 4.0
+"Seconds for a connection to come up, three attempts of the kernel: well under the 32 s of a transaction."
+LINGER = 1.0
+"Seconds in which a peer whose connection we end can still read why."
+
+Peer = tuple[tuple[str, int], str | None]
+"Whom a connection reaches: address, and the name that was proved."
+
+
+class Security(Protocol):
+    """Makes the codecs of connections; `Certificates` is one."""
+
+    def accepting(self) -> Codec:
+        """Give the codec of a connection that a peer opened."""
+
+    def opening(self, name: str) -> Codec:
+        """Give the codec of a connection to a peer that has to prove this name or address."""
 
 
 class TcpTransport:
-    """All the connections of one TCP listening point.
+    """All the connections of one listening point, TCP or TLS.
 
     Args:
         point: a listening socket; this object owns it from now on.
         receive: called with each message and its flow.
         garbage: called with a parse error and the flow it came by.
-        failed: called with (key, flow, reason) when the connection that a message is for is gone.
-        lost: called with (flow, reason) when a connection ended or could not be opened.
+        failed: called with (key, flow, reason) when a message cannot be sent.
+        lost: called with (flow, reason) when a connection that was used ended, or could not be opened.
         drained: called after each batch of input.
-        numbers: gives the connections of all transports their numbers.
+        numbers: gives every connection of the node its number.
+        limits: what a peer may take up.
+        admission: counts connections, over all listening points.
+        statistics: what is counted.
+        security: TLS; None = plain TCP.
     """
 
     def __init__(
@@ -51,8 +69,15 @@ class TcpTransport:
         lost: Callable[[Flow, str], None],
         drained: Callable[[], None],
         numbers: itertools.count[int],
+        *,
+        limits: Limits | None = None,
+        admission: Admission | None = None,
+        statistics: TransportStatistics | None = None,
+        security: Security | None = None,
     ) -> None:
         self.local = point.address
+        self.statistics = statistics or TransportStatistics()
+        self._transport = point.transport
         self._listener = point.sock
         self._receive = receive
         self._garbage = garbage
@@ -60,8 +85,11 @@ class TcpTransport:
         self._lost = lost
         self._drained = drained
         self._numbers = numbers
-        self._by_number: dict[int, _Connection] = {}
-        self._by_remote: dict[tuple[str, int], _Connection] = {}
+        self._limits = limits or Limits()
+        self._admission = admission or Admission(self._limits, self.statistics)
+        self._security = security
+        self._by_number: dict[int, Connection] = {}
+        self._by_peer: dict[Peer, Connection] = {}
         self._nursery: trio.Nursery | None = None
 
     def __len__(self) -> int:
@@ -78,182 +106,219 @@ class TcpTransport:
             for connection in self._by_number.values():  # those that were still being opened
                 connection.sock.close()
 
+    # -- connections come
+
     async def _accept_all(self, nursery: trio.Nursery) -> None:
         while True:
             await trio.lowlevel.wait_readable(self._listener)
-            try:
-                sock, address = self._listener.accept()
-            except BlockingIOError:
-                continue
-            except OSError:
-                # out of file descriptors, or the peer gave up: do not spin
-                await trio.sleep(0.1)
-                continue
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            flow = Flow("TCP", self.local, address[:2], next(self._numbers))
-            connection = _Connection(flow, sock)
-            self._enter(connection)
-            nursery.start_soon(self._serve, connection)
+            for _ in range(ACCEPT):
+                try:
+                    sock, address = self._listener.accept()
+                except BlockingIOError:
+                    break
+                except OSError:
+                    # out of file descriptors, or the peer gave up: do not spin
+                    await trio.sleep(0.1)
+                    break
+                if self._admission.admit(address[0]) is not None:
+                    sock.close()
+                    continue
+                self.statistics.accepted += 1
+                codec = PLAIN if self._security is None else self._security.accepting()
+                flow = Flow(self._transport, self.local, address[:2], next(self._numbers))
+                connection = self._enter(flow, sock, codec, outgoing=False)
+                nursery.start_soon(self._serve, connection)
+
+    def _enter(self, flow: Flow, sock: socket.socket, codec: Codec, *, outgoing: bool) -> Connection:
+        assert self._nursery is not None, "run() comes first"
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        limits = self._limits
+        reader = StreamReader(
+            max_head=limits.message_size,
+            max_body=limits.message_size,
+            max_headers=limits.headers,
+            max_message=limits.message_size,
+        )
+        connection = Connection(flow, sock, codec, reader, self._nursery.start_soon)
+        connection.is_outgoing = outgoing
+        connection.connecting = outgoing
+        self._by_number[flow.connection] = connection
+        self._by_peer[flow.remote, connection.name] = connection
+        return connection
 
     def is_open(self, flow: Flow) -> bool:
         """Tell whether the very connection of `flow` still stands."""
-        return flow.connection in self._by_number
+        connection = self._by_number.get(flow.connection)
+        return connection is not None and connection.flow.remote == flow.remote
+
+    # -- messages go
 
     def send(self, data: bytes, flow: Flow, key: object) -> None:
-        """Send over the flow's connection; open one when the flow names none and there is none yet."""
-        connection = self._by_number.get(flow.connection) or self._by_remote.get(flow.remote)
-        if connection is None:
-            if flow.connection:  # nobody listens at the port that a peer had connected from
-                self._failed(key, flow, "the connection is gone")
+        """Send over the flow's connection; where it names none, over one to its peer, opened if need be."""
+        if flow.connection:
+            connection = self._by_number.get(flow.connection)
+            if connection is None or connection.flow.remote != flow.remote:
+                self._failed(key, flow, "the connection has ended")
                 return
-            connection = self._open(Flow("TCP", self.local, flow.remote, next(self._numbers)))
-        if connection.queued + len(data) > MAX_QUEUED:
+        else:
+            connection = self._by_peer.get((flow.remote, flow.server_name))
+        if connection is None:
+            reason = "the connection has ended" if flow.connection else self._admission.admit(flow.remote[0])
+            if reason is not None:
+                self._failed(key, flow, reason)
+                return
+            connection = self._open(flow)
+        if connection.unwritten + len(data) > self._limits.unwritten_bytes:
+            self.statistics.not_reading += 1
+            connection.used = True
             connection.abort("the peer does not read")
             return
         connection.write(data)
 
-    def _open(self, flow: Flow) -> _Connection:
-        family = socket.AF_INET6 if ":" in flow.remote[0] else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = _Connection(flow, sock)
-        connection.connecting = True
-        self._enter(connection)
-        assert self._nursery is not None, "run() comes before send()"
+    def _open(self, wanted: Flow) -> Connection:
+        host = wanted.remote[0]
+        name = wanted.server_name
+        flow = Flow(self._transport, self.local, wanted.remote, next(self._numbers), name)
+        codec = PLAIN if self._security is None else self._security.opening(name or host)
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        connection = self._enter(flow, sock, codec, outgoing=True)
+        self.statistics.opened += 1
+        assert self._nursery is not None
         self._nursery.start_soon(self._connect, connection)
         return connection
 
-    async def _connect(self, connection: _Connection) -> None:
+    async def _connect(self, connection: Connection) -> None:
         reason = "no answer to the connection request"
-        with trio.move_on_after(CONNECT_TIMEOUT):
-            try:
-                if self.local[0] not in ("0.0.0.0", "::"):
-                    connection.sock.bind((self.local[0], 0))
-                await _connect(connection.sock, connection.flow.remote)
-                connection.connecting = False
-            except OSError as error:
-                reason = error.strerror or str(error)
-        if connection.connecting:
-            self._leave(connection, reason)
-            return
-        connection.writable.set()
-        await self._serve(connection)
+        try:
+            with connection.scope, trio.move_on_after(CONNECT_TIMEOUT):
+                try:
+                    if self.local[0] not in ("0.0.0.0", "::"):
+                        connection.sock.bind((self.local[0], 0))
+                    await _connect(connection.sock, connection.flow.remote)
+                    connection.connecting = False
+                except OSError as error:
+                    reason = error.strerror or str(error)
+        finally:
+            if connection.connecting:
+                self.statistics.connect_failures += 1
+                self._leave(connection, connection.reason or reason)
+        if not connection.connecting:
+            connection.began = trio.current_time()
+            await self._serve(connection)
 
-    def _enter(self, connection: _Connection) -> None:
-        self._by_number[connection.flow.connection] = connection
-        self._by_remote[connection.flow.remote] = connection
+    # -- messages come
 
-    def _leave(self, connection: _Connection, reason: str) -> None:
-        flow = connection.flow
-        self._by_number.pop(flow.connection, None)
-        if self._by_remote.get(flow.remote) is connection:
-            del self._by_remote[flow.remote]
-        connection.sock.close()
-        self._lost(flow, reason)
-        self._drained()
-
-    async def _serve(self, connection: _Connection) -> None:
+    async def _serve(self, connection: Connection) -> None:
         reason = "closed"
         try:
-            async with trio.open_nursery() as nursery:
-                connection.scope = nursery.cancel_scope
-                nursery.start_soon(connection.write_waiting)
-                reason = await self._read(connection)
-                nursery.cancel_scope.cancel()
+            connection.begin()
+            reason = await self._listen(connection)
+        except CodecError as error:
+            reason = str(error)
         finally:
+            if not connection.is_ready:
+                self.statistics.handshake_failures += 1
             self._leave(connection, connection.reason or reason)
 
-    async def _read(self, connection: _Connection) -> str:
-        sock, flow, reader = connection.sock, connection.flow, StreamReader()
+    def _leave(self, connection: Connection, reason: str) -> None:
+        flow = connection.flow
+        del self._by_number[flow.connection]
+        peer = (flow.remote, connection.name)
+        if self._by_peer.get(peer) is connection:
+            del self._by_peer[peer]
+        connection.finish()
+        connection.close()
+        self._admission.release(flow.remote[0])
+        if connection.used:
+            # nobody depends on the others, and a flood of them must not make the stack look for who might
+            self._lost(flow, reason)
+            self._drained()
+
+    async def _listen(self, connection: Connection) -> str:
+        """Read until the end, which is the peer's, ours, or that of our patience."""
+        while connection.reason is None:
+            with trio.CancelScope(deadline=self._due(connection)) as connection.scope:
+                return await self._read(connection)
+            if connection.reason is None and trio.current_time() >= self._due(connection):
+                return self._out_of_patience(connection)
+        return connection.reason
+
+    def _due(self, connection: Connection) -> float:
+        if connection.began is not None:
+            return connection.began + self._limits.message_seconds
+        return connection.heard + self._limits.idle_seconds
+
+    def _out_of_patience(self, connection: Connection) -> str:
+        if connection.began is None:
+            self.statistics.idle += 1
+            return "idle"
+        self.statistics.half_sent += 1
+        return "half a message"
+
+    async def _read(self, connection: Connection) -> str:
+        sock, flow, reader = connection.sock, connection.flow, connection.reader
+        if connection.is_outgoing and connection.is_ready:
+            connection.began = None  # the peer owes us nothing until it begins to speak
         while True:
-            with trio.move_on_after(IDLE_TIMEOUT) as idle:
-                await trio.lowlevel.wait_readable(sock)
-            if idle.cancelled_caught:
-                return "idle"
+            await trio.lowlevel.wait_readable(sock)
             try:
-                data = sock.recv(RECEIVE_SIZE)
-            except BlockingIOError:
-                continue
+                data = connection.receive()
             except OSError as error:
                 return error.strerror or "connection lost"
+            if data is None:
+                if connection.is_outgoing and not reader.is_midway and connection.is_ready:
+                    connection.began = None
+                continue
             if not data:
                 return "closed by the peer"
+            complete = False
             try:
                 for item in reader.receive(data):
+                    complete = True
                     if isinstance(item, KeepAlive):
+                        self.statistics.keepalives_answered += 1
                         connection.write(b"\r\n")
                     elif isinstance(item, RemoteProtocolError):
                         self._garbage(item, flow)  # this message only: the framing still holds
                     else:
+                        connection.used = True
                         self._receive(item, flow)
-                if reader.lost is not None:
-                    raise reader.lost
             except RemoteProtocolError as error:
-                self._garbage(error, flow)
-                return "not SIP"
+                return await self._lose_framing(connection, error)
             finally:
                 self._drained()
             if reader.lost is not None:
-                self._garbage(reader.lost, flow)
-                return "not SIP"
+                return await self._lose_framing(connection, reader.lost)
+            self._heard(connection, complete=complete)
 
+    def _heard(self, connection: Connection, *, complete: bool) -> None:
+        """Note what the peer owes us after what it has sent."""
+        connection.heard = trio.current_time()
+        if connection.reader.is_midway:
+            if complete or connection.began is None:
+                connection.began = connection.heard
+                # only an earlier end is set at once; a later one is seen when this one comes
+                scope = connection.scope
+                scope.deadline = min(scope.deadline, self._due(connection))
+        elif complete:
+            connection.began = None
 
-class _Connection:
-    """One TCP connection and what waits to be written to it."""
-
-    __slots__ = ("_waiting", "connecting", "flow", "queued", "reason", "scope", "sock", "writable")
-
-    def __init__(self, flow: Flow, sock: socket.socket) -> None:
-        self.flow = flow
-        self.sock = sock
-        self.connecting = False
-        self.queued = 0
-        self.reason: str | None = None
-        self.scope: trio.CancelScope | None = None
-        self.writable = trio.Event()
-        self._waiting: deque[memoryview] = deque()
-
-    def write(self, data: bytes) -> None:
-        view = memoryview(data)
-        if not self._waiting and not self.connecting:
-            try:
-                view = view[self.sock.send(view) :]
-            except BlockingIOError:
-                pass
-            except OSError:
-                return  # the reader sees the broken connection and reports it
-            if not view:
-                return
-        self._waiting.append(view)
-        self.queued += len(view)
-        if not self.connecting:
-            self.writable.set()
-
-    def abort(self, reason: str) -> None:
-        self.reason = reason
-        if self.scope is not None:
-            self.scope.cancel()
-
-    async def write_waiting(self) -> None:
-        while True:
-            await self.writable.wait()
-            while self._waiting:
-                await trio.lowlevel.wait_writable(self.sock)
-                view = self._waiting[0]
+    async def _lose_framing(self, connection: Connection, error: RemoteProtocolError) -> str:
+        """Answer what can be answered, and leave the peer the time to read it before the connection ends."""
+        self._garbage(error, connection.flow)
+        connection.finish()
+        with trio.move_on_after(LINGER):
+            for _ in range(64):
+                await trio.lowlevel.wait_readable(connection.sock)
                 try:
-                    sent = self.sock.send(view)
+                    if not connection.sock.recv(RECEIVE_SIZE):
+                        break
                 except BlockingIOError:
                     continue
                 except OSError:
-                    return
-                self.queued -= sent
-                if sent == len(view):
-                    self._waiting.popleft()
-                else:
-                    self._waiting[0] = view[sent:]
-            self.writable = trio.Event()
+                    break
+        return "not SIP"
 
 
 async def _connect(sock: socket.socket, remote: tuple[str, int]) -> None:

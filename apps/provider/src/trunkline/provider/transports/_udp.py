@@ -12,6 +12,7 @@ from trunkline.sip_proxy import is_ip
 from trunkline.sip_transaction import Flow
 
 from ._icmp import ask_for_errors, is_of_an_earlier_one, take_errors
+from ._limits import Limits, TransportStatistics
 from ._listen import ListenPoint
 
 DRAIN = 64
@@ -33,6 +34,8 @@ class UdpTransport:
         drained: called after each batch of datagrams.
         unreachable: called with the beginning of a datagram that met an ICMP error, and with the reason; also
             from within `send`.
+        limits: how many bytes may wait while the kernel takes none.
+        statistics: what is counted.
     """
 
     def __init__(
@@ -42,8 +45,14 @@ class UdpTransport:
         failed: Callable[[object, Flow, str], None],
         drained: Callable[[], None],
         unreachable: Callable[[bytes, str], None] | None = None,
+        *,
+        limits: Limits | None = None,
+        statistics: TransportStatistics | None = None,
     ) -> None:
         self.local = point.address
+        self.statistics = statistics or TransportStatistics()
+        self._most_waiting = (limits or Limits()).unwritten_bytes
+        self._waiting_bytes = 0
         self._sock = point.sock
         self._unreachable = unreachable
         if unreachable is not None:
@@ -95,12 +104,12 @@ class UdpTransport:
             self._failed(key, flow, f"{flow.remote[0]} is not an address")
             return
         if self._waiting:
-            self._waiting.append((data, flow.remote))
+            self._wait(data, flow.remote)
             return
         try:
             self._sock.sendto(data, flow.remote)
         except BlockingIOError:
-            self._waiting.append((data, flow.remote))
+            self._wait(data, flow.remote)
             self._writable.set()
         except OSError as error:
             own: OSError | None = error
@@ -126,6 +135,13 @@ class UdpTransport:
             for data, reason in take_errors(self._sock):
                 unreachable(data, reason)
 
+    def _wait(self, data: bytes, remote: tuple[str, int]) -> None:
+        if self._waiting_bytes + len(data) > self._most_waiting:
+            self.statistics.unsent_datagrams += 1  # lost, as a datagram may be
+            return
+        self._waiting.append((data, remote))
+        self._waiting_bytes += len(data)
+
     async def _send_waiting(self) -> None:
         while True:
             await self._writable.wait()
@@ -139,4 +155,5 @@ class UdpTransport:
                 except OSError:
                     self._take_errors()  # lost, as a datagram may be: the transaction's timer repeats it
                 self._waiting.popleft()
+                self._waiting_bytes -= len(data)
             self._writable = trio.Event()

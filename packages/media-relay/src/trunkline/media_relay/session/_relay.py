@@ -34,7 +34,7 @@ from ._remote import RemoteDescription
 from ._report import RelayStatistics, SessionReport, report
 from ._rewrite_plan import rewritten
 from ._session import Session
-from ._sides import choose_sides, with_warnings
+from ._sides import choose_sides, public_of, with_warnings
 from ._switchboard import Switchboard
 
 DEFAULT_OPTIONS = MediaOptions()
@@ -279,7 +279,7 @@ class Relay:
             reason = f"nobody of this call with the tag {from_tag!r} waits for an answer of {to_tag!r}"
             return self._refuse(call_id, reason, unknown=True)
         offerer, answerer = legs
-        offerer.public = media_address or offerer.public
+        offerer.public = public_of(offerer, media_address)
         session.adopt(answerer, to_tag)
         settled_at = now + self._latch_window
         disabled = session.take_answer(offerer, answerer, to_tag, description, options, settled_at)

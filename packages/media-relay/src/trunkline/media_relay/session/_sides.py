@@ -4,7 +4,7 @@ import attrs
 
 from trunkline.media_relay._errors import LocalProtocolError
 
-from ._interfaces import Interface, Interfaces, literal
+from ._interfaces import Interface, Interfaces, family_of, literal
 from ._leg import Leg
 from ._options import MediaOptions
 from ._remote import RemoteDescription
@@ -36,9 +36,14 @@ def choose_sides(
     else:
         mine = _new(interfaces, options.interfaces[0], description.family, "", media_address)
     if other is not None:
-        return mine, Side(other.interface, media_address or other.public)
+        return mine, Side(other.interface, public_of(other, media_address))
     family = options.address_family or mine.interface.family
     return mine, _new(interfaces, options.interfaces[1], family, media_address, "")
+
+
+def public_of(leg: Leg, media_address: str) -> str:
+    """Give the address a side is told: the one asked for, unless its sockets are of the other family."""
+    return media_address if family_of(media_address) == leg.interface.family and media_address else leg.public
 
 
 def with_warnings(interfaces: Interfaces, options: MediaOptions) -> MediaOptions:

@@ -56,6 +56,8 @@ class ProxyCore:
         loop_secret: bytes = b"",
         via_address: Callable[[Flow], tuple[str, int]] | None = None,
         proxy_require: Sequence[str] = (),
+        by_stream: Callable[[Target, float], Flow | None] | None = None,
+        most_by_datagram: int = 1300,
     ) -> None:
         """Make a core without any request under way.
 
@@ -72,6 +74,9 @@ class ProxyCore:
                 restart and on no other node.
             via_address: gives the address by which the peer of a flow reaches us; None: the flow's own.
             proxy_require: option tags that a Proxy-Require may hold.
+            by_stream: gives, at a monotonic second, the flow by TCP to a target whose request is too large
+                for its datagrams, None when there is none; None: requests are never moved.
+            most_by_datagram: bytes of the largest request that goes as a datagram.
 
         Source: RFC 3261 §16
         """
@@ -93,6 +98,8 @@ class ProxyCore:
             timer_c=timer_c,
             ring_timeout=default_ring_timeout,
             cancel_wait=cancel_wait,
+            by_stream=by_stream,
+            most_by_datagram=most_by_datagram,
         )
         self._responses = ResponseProcessing(layer, self._forking)
         self._handlers = self._responses.handlers()

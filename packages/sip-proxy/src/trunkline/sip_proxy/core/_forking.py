@@ -24,7 +24,14 @@ from typing import Final
 import attrs
 
 from trunkline.sip_parser import LocalProtocolError, RemoteProtocolError, Request, Response, make_response
-from trunkline.sip_transaction import ServerTransaction, State, TransactionLayer
+from trunkline.sip_transaction import (
+    ClientTransaction,
+    Flow,
+    Send,
+    ServerTransaction,
+    State,
+    TransactionLayer,
+)
 
 from ._best_response import best_branch, response_of
 from ._deadlines import Deadlines
@@ -34,6 +41,9 @@ from ._response_context import Branch, BranchState, ResponseContext
 from ._statistics import CoreStatistics
 from ._targets import Target
 
+FLOW_FAILED: Final = 430
+"""The status by which a proxy says that it has lost a phone's connection. Source: RFC 5626 §11.5"""
+
 _COMPLETED: Final = BranchState.COMPLETED
 
 
@@ -41,9 +51,11 @@ class Forking:
     """Run the branches of every request being forwarded."""
 
     __slots__ = (
+        "_by_stream",
         "_cancel_wait",
         "_forwarding",
         "_layer",
+        "_most_by_datagram",
         "_ring_timeout",
         "_timer_c",
         "_token",
@@ -61,6 +73,8 @@ class Forking:
         timer_c: float,
         ring_timeout: float | None,
         cancel_wait: float,
+        by_stream: Callable[[Target, float], Flow | None] | None,
+        most_by_datagram: int,
     ) -> None:
         self._layer = layer
         self._forwarding = forwarding
@@ -68,6 +82,8 @@ class Forking:
         self._timer_c = timer_c
         self._ring_timeout = ring_timeout
         self._cancel_wait = cancel_wait
+        self._by_stream = by_stream
+        self._most_by_datagram = most_by_datagram
         self.deadlines: Deadlines[Branch] = Deadlines()
         self.statistics = statistics
 
@@ -106,7 +122,9 @@ class Forking:
         for branch in branches:
             self._send(branch, now, effects)
 
-    def _send(self, branch: Branch, now: float, effects: list[Effect]) -> None:
+    def _send(
+        self, branch: Branch, now: float, effects: list[Effect], *, as_datagram: bool = False
+    ) -> None:
         context, target = branch.context, branch.target
         try:
             request = branch.request = self._forwarding.write(
@@ -122,6 +140,10 @@ class Forking:
             branch.is_over = True
             self.close(branch, 500, None, now, effects)
             return
+        if not as_datagram and not target.flow.reliable and self._by_stream is not None:
+            is_large = any(type(each) is Send and len(each.data) > self._most_by_datagram for each in sent)
+            if is_large and self._move(branch, transaction, now, effects):
+                return
         self.statistics.branches += 1
         branch.transaction = transaction
         transaction.user = branch
@@ -131,6 +153,75 @@ class Forking:
             limit = self._ring_timeout or self._timer_c
         if limit is not None and branch.deadline is None:
             branch.deadline = self.deadlines.start(limit, branch, now)
+
+    def _move(
+        self, branch: Branch, transaction: ClientTransaction, now: float, effects: list[Effect]
+    ) -> bool:
+        """Send a request by a stream that is too large for a datagram; False when there is no way.
+
+        It is written anew, because Via, Record-Route and the transaction's timers depend on the transport.
+        That is why it is done here, between what decides where a request goes and what sends it.
+        Source: RFC 3261 §18.1.1
+        """
+        assert self._by_stream is not None
+        target = branch.target
+        flow = self._by_stream(target, now)
+        if flow is None:
+            return False
+        self._layer.forget(transaction)
+        self.statistics.moved_to_streams += 1
+        branch.moved_from = target
+        branch.target = attrs.evolve(target, flow=flow)
+        self._send(branch, now, effects)
+        return True
+
+    def give_way(
+        self, branch: Branch, status: int, response: Response | None, now: float, effects: list[Effect]
+    ) -> bool:
+        """Let another branch take the place of an open one that failed; False when there is none.
+
+        A request that was moved to a stream which cannot be had goes as a datagram after all (RFC 3261
+        §18.1.1); a server that can do nothing is followed by the target's next (RFC 3263 §4.3); a phone that
+        keeps several flows is tried by the next one (RFC 5626 §7). Every try is a transaction of its own,
+        with its own branch parameter, and has the time that is left of the first.
+        """
+        context = branch.context
+        if (
+            branch.is_cancelled
+            or context.is_cancelled
+            or context.is_decided
+            or context.transaction.state is State.TERMINATED
+        ):
+            return False
+        as_datagram = branch.moved_from is not None and status == 503 and response is None
+        target = branch.moved_from if as_datagram else self._next_place(branch, status, response, now)
+        if target is None:
+            return False
+        again = Branch(context, attrs.evolve(target, ring_timeout=branch.target.ring_timeout))
+        again.deadline, branch.deadline = branch.deadline, None
+        if again.deadline is not None:
+            again.deadline.owner = again
+        branch.response = response
+        branch.is_redirected = target is branch.target.otherwise or as_datagram
+        self.complete(branch, status)
+        context.branches.append(again)
+        context.pending += 1
+        self._send(again, now, effects, as_datagram=as_datagram)
+        return True
+
+    def _next_place(
+        self, branch: Branch, status: int, response: Response | None, now: float
+    ) -> Target | None:
+        target = branch.target
+        if target.failover is not None and status in (408, 503):
+            flow = target.failover.after((branch.moved_from or target).flow, now=now)
+            if flow is not None:
+                self.statistics.failovers += 1
+                return attrs.evolve(target, flow=flow)
+        if target.otherwise is not None and (status == FLOW_FAILED or response is None):
+            self.statistics.stand_ins += 1
+            return target.otherwise
+        return None
 
     def renew_timer_c(self, branch: Branch, now: float) -> None:
         """Let timer C begin anew; a ring timeout, which stands in for it, does not. §16.7 step 2"""
@@ -202,34 +293,6 @@ class Forking:
             self._send_group(context, context.groups.pop(), now, effects)
         else:
             self.announce(context, effects)
-
-    def server_failed(
-        self, branch: Branch, status: int, response: Response | None, now: float, effects: list[Effect]
-    ) -> None:
-        """Take it that the server of an open branch can do nothing: go on to the target's next, or close.
-
-        Every try is a transaction of its own, with its own branch parameter. Source: RFC 3263 §4.3
-        """
-        context, target = branch.context, branch.target
-        flow = None if target.failover is None else target.failover.after(target.flow, now=now)
-        if (
-            flow is None
-            or branch.is_cancelled
-            or context.is_decided
-            or context.transaction.state is State.TERMINATED
-        ):
-            self.close(branch, status, response, now, effects)
-            return
-        self.statistics.failovers += 1
-        again = Branch(context, attrs.evolve(target, flow=flow))
-        again.deadline, branch.deadline = branch.deadline, None
-        if again.deadline is not None:
-            again.deadline.owner = again
-        branch.response = response
-        self.complete(branch, status)
-        context.branches.append(again)
-        context.pending += 1
-        self._send(again, now, effects)
 
     def announce(self, context: ResponseContext, effects: list[Effect]) -> None:
         """Offer the best failure to the application. Source: RFC 3261 §16.7 step 6"""

@@ -53,7 +53,9 @@ class Branch:
     is_over: bool = False
     """Whether its client transaction is gone, so that nothing more can come."""
     is_redirected: bool = False
-    """Whether its 3xx was followed and so no longer counts. Source: RFC 3261 §16.7 step 4."""
+    """Whether it no longer counts: its 3xx was followed (RFC 3261 §16.7 step 4), or it gave way."""
+    moved_from: Target | None = None
+    """The target as it was, where the request was too large for its datagrams. Source: RFC 3261 §18.1.1"""
     counts_as: int = 0
     """What a 487 in answer to our CANCEL stands for: 408 after a timeout; 0: itself."""
     deadline: Deadline[Branch] | None = None

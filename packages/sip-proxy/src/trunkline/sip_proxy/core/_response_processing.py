@@ -23,7 +23,7 @@ from trunkline.sip_transaction import (
 )
 
 from ._events import Effect, ResponseReady
-from ._forking import Forking
+from ._forking import FLOW_FAILED, Forking
 from ._response_context import Branch, BranchState, ResponseContext
 
 _CALLING: Final = BranchState.CALLING
@@ -70,11 +70,13 @@ class ResponseProcessing:
         effects: list[Effect] = []
         if status >= 300:
             if branch.state is not _COMPLETED:
-                if branch.counts_as and status == 487:
+                if status == FLOW_FAILED:
+                    # for us alone: whoever called has to hear that the callee is out of reach. RFC 5626 §11.5
+                    if not self._forking.give_way(branch, status, None, now, effects):
+                        self._forking.close(branch, 480, None, now, effects)
+                elif branch.counts_as and status == 487:
                     self._forking.close(branch, branch.counts_as, None, now, effects)
-                elif status == 503:
-                    self._forking.server_failed(branch, status, response, now, effects)
-                else:
+                elif status != 503 or not self._forking.give_way(branch, status, response, now, effects):
                     self._forking.close(branch, status, response, now, effects)
         elif status >= 200:
             if branch.context.is_invite:
@@ -173,9 +175,7 @@ class ResponseProcessing:
         if branch.state is not _COMPLETED:
             if branch.is_cancelled:
                 status = branch.counts_as or 487
-            if branch.state is _CALLING:
-                self._forking.server_failed(branch, status, None, now, effects)
-            else:
+            if branch.state is not _CALLING or not self._forking.give_way(branch, status, None, now, effects):
                 self._forking.close(branch, status, None, now, effects)
         return effects
 

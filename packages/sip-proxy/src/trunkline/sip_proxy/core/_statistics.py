@@ -15,6 +15,10 @@ class CoreStatistics:
     """Requests sent for them."""
     failovers: int = 0
     """Branches that went on to the next server of their target."""
+    moved_to_streams: int = 0
+    """Requests that were too large for a datagram. Source: RFC 3261 §18.1.1"""
+    stand_ins: int = 0
+    """Branches whose flow failed and whose place another took."""
     acks: int = 0
     """ACKs forwarded without a transaction."""
     stray_responses: int = 0

@@ -39,6 +39,10 @@ class Target:
     """Whatever the application wants to find again at `Branch.target`."""
     failover: NextServer | None = None
     """Where to go on when the server at the end of `flow` fails; None: the branch fails with it."""
+    otherwise: Target | None = None
+    """What is tried in its place when its flow fails (430, no connection, no response); None: nothing.
+
+    It has the time that is left of this one. Source: RFC 5626 §7"""
 
 
 @attrs.define(slots=True, eq=False)

@@ -58,6 +58,8 @@ class Validation:
         if request.method not in ("REGISTER", "OPTIONS"):
             return False
         uri = request.parsed_uri
+        if request.method not in ("REGISTER", "OPTIONS"):
+            return False
         return isinstance(uri, Uri) and uri.user is None and self._is_local(uri.host.lower(), uri.port)
 
     def _has_looped(self, request: Request) -> bool:
