@@ -59,7 +59,8 @@ def assemble(
     own_hosts = {host for host, _ in own} | set(local_names(settings.server.listen))
     domains = Domains(dict.fromkeys([*settings.server.domains, *store.load_domains()]), own_hosts)
     location = Location()
-    location.load(store.load_bindings(at))
+    # also those that ended while nobody ran: the first look for expired bindings takes their rows away
+    location.load(store.load_bindings(0.0))
     # stretched to one length: what an operator types may be short
     secret = sha256(settings.auth.secret.encode()).digest() if settings.auth.secret else token(32)
     layer = TransactionLayer(token=token)

@@ -25,6 +25,92 @@ MAX_KEPT = 100_000
 Done = Callable[[bool], None]
 
 
+class CommitGroups:
+    """What is written together, what waits for it, and what is kept while the database is away; no I/O.
+
+    `next` gives what is to be written now, one batch at a time, until there is nothing more; each is answered
+    by `written` or by `refused`. What comes in meanwhile belongs to the next group.
+
+    Args:
+        make_batch: gives an empty batch.
+    """
+
+    def __init__(self, make_batch: Callable[[], Batch] = Batch) -> None:
+        self.batch = make_batch()
+        "What the next group will write."
+        self.failures = 0
+        self.commits = 0
+        self.healthy = True
+        "False from a failed commit to the next one that succeeds."
+        self._make_batch = make_batch
+        self._waiting: list[Done] = []
+        self._group: Batch | None = None
+        self._group_waiting: list[Done] = []
+        self._kept: list[Batch] = []
+
+    @property
+    def kept(self) -> int:
+        """Count the rows that the database has refused so far."""
+        return sum(len(kept) for kept in self._kept)
+
+    @property
+    def waiting(self) -> int:
+        """Count those who wait for a commit."""
+        return len(self._waiting) + len(self._group_waiting)
+
+    def when_written(self, done: Done) -> None:
+        """Call `done` when all that is in the batch now has been committed, or could not be."""
+        self._waiting.append(done)
+
+    def next(self) -> Batch | None:
+        """Give what is to be written, the oldest first; None when all is, and those who waited were told."""
+        if self._kept:
+            # the batch is not closed yet: what comes in while the kept ones are tried is not to be lost
+            return self._kept[0]
+        self._close()
+        if self._group is not None and len(self._group):
+            return self._group
+        self._tell(True)
+        return None
+
+    def written(self) -> bool:
+        """Note that the database took what `next` gave; True when that was kept and more is to be written."""
+        self.commits += 1
+        self.healthy = True
+        if self._kept:
+            del self._kept[0]
+            if not self._kept:
+                log.warning("the database takes writes again; nothing was lost")
+            return True
+        self._tell(True)
+        return False
+
+    def refused(self) -> None:
+        """Note that the database would not take it now: keep it, and tell those who waited."""
+        self.failures += 1
+        self.healthy = False
+        self._close()
+        if self._group is not None and len(self._group):
+            self._kept.append(self._group)
+        while self.kept > MAX_KEPT:
+            given_up = self._kept.pop(0)
+            log.critical("writes given up: the database has been away too long", rows=len(given_up))
+        # the latest first: each may put back what it found, in memory and in the next batch
+        self._group_waiting.reverse()
+        self._tell(False)
+
+    def _close(self) -> None:
+        if self._group is None:
+            self._group, self.batch = self.batch, self._make_batch()
+            self._group_waiting, self._waiting = self._waiting, []
+
+    def _tell(self, on_disk: bool) -> None:
+        self._group = None
+        waiting, self._group_waiting = self._group_waiting, []
+        for done in waiting:
+            done(on_disk)
+
+
 class GroupCommit:
     """The one writer of the store.
 
@@ -36,20 +122,29 @@ class GroupCommit:
     def __init__(self, store: Store, interval: float) -> None:
         self._store = store
         self._interval = interval
-        self._batch = Batch()
-        self._waiting: list[Done] = []
-        self._kept: list[Batch] = []
+        self._groups = CommitGroups()
         self._work = trio.Event()
         self._limiter = trio.CapacityLimiter(1)
-        self.commits = 0
-        self.failures = 0
-        self.healthy = True
-        "False from a failed commit to the next one that succeeds."
 
     @property
     def batch(self) -> Batch:
         """Return the batch that the next commit will write; call `touch` after adding to it."""
-        return self._batch
+        return self._groups.batch
+
+    @property
+    def commits(self) -> int:
+        """Count the commits."""
+        return self._groups.commits
+
+    @property
+    def failures(self) -> int:
+        """Count the attempts that failed."""
+        return self._groups.failures
+
+    @property
+    def healthy(self) -> bool:
+        """False from a failed commit to the next one that succeeds."""
+        return self._groups.healthy
 
     def touch(self) -> None:
         """Say that the batch has something to write."""
@@ -57,7 +152,7 @@ class GroupCommit:
 
     def when_written(self, done: Done) -> None:
         """Call `done` when all that is in the batch now has been committed, or could not be."""
-        self._waiting.append(done)
+        self._groups.when_written(done)
         self._work.set()
 
     async def run(self) -> None:
@@ -65,41 +160,29 @@ class GroupCommit:
         try:
             while True:
                 await self._work.wait()
-                await trio.sleep(RETRY if self._kept else self._interval)
+                await trio.sleep(RETRY if self._groups.kept else self._interval)
                 self._work = trio.Event()
                 await self._commit()
         finally:
             await self._commit()
-            if self._kept:
-                log.critical("writes lost: the database was away at the end", rows=self._rows_kept())
+            if self._groups.kept:
+                log.critical("writes lost: the database was away at the end", rows=self._groups.kept)
 
     async def _commit(self) -> None:
-        # what comes in while the kept ones are tried stays in the batch: a cancellation must not lose it
-        error = await self._write_kept()
-        batch, self._batch = self._batch, Batch()
-        waiting, self._waiting = self._waiting, []
-        if error is None and len(batch):
+        groups = self._groups
+        while (batch := groups.next()) is not None:
             error = await self._write(batch)
-            if error is not None:
+            if error is None:
+                if groups.written():
+                    continue
+                return  # what came in meanwhile may gather first
+            if not groups.kept:
                 log.error(
                     "the database does not take writes; they are kept and tried again", error=str(error)
                 )
-        if error is not None:
-            self._keep(batch, waiting)
+            groups.refused()
+            self._work.set()
             return
-        for done in waiting:
-            done(True)
-
-    async def _write_kept(self) -> StoreError | None:
-        if not self._kept:
-            return None
-        while self._kept:
-            error = await self._write(self._kept[0])
-            if error is not None:
-                return error
-            del self._kept[0]
-        log.warning("the database takes writes again; nothing was lost")
-        return None
 
     async def _write(self, batch: Batch) -> StoreError | None:
         try:
@@ -107,8 +190,6 @@ class GroupCommit:
                 write = partial(self._store.write, batch)
                 refused = await trio.to_thread.run_sync(write, limiter=self._limiter)
         except StoreError as error:
-            self.failures += 1
-            self.healthy = False
             return error
         for row in refused:
             log.error(
@@ -117,20 +198,4 @@ class GroupCommit:
                 reason=row.reason,
                 values=dict(row.values),
             )
-        self.commits += 1
-        self.healthy = True
         return None
-
-    def _keep(self, batch: Batch, waiting: list[Done]) -> None:
-        if len(batch):
-            self._kept.append(batch)
-        while self._rows_kept() > MAX_KEPT:
-            given_up = self._kept.pop(0)
-            log.critical("writes given up: the database has been away too long", rows=len(given_up))
-        self._work.set()
-        # the latest first: each may put back what it found, in memory and in the next batch
-        for done in reversed(waiting):
-            done(False)
-
-    def _rows_kept(self) -> int:
-        return sum(len(kept) for kept in self._kept)

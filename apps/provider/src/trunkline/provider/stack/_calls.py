@@ -138,9 +138,10 @@ class Calls:
         }
 
     def is_up(self, message: Message) -> bool:
-        """Tell whether a message belongs to a call that was answered and goes on."""
+        """Tell whether a response belongs to a dialog that was answered and goes on."""
         call = self.watch.get(message.call_id, message.from_tag or "")
-        return call is not None and call.state is CallState.CONFIRMED
+        leg = None if call is None else call.legs.get(message.to_tag or "")
+        return leg is not None and leg.is_confirmed
 
     def any_journalled(self) -> Call | None:
         """Return some call that was answered, or None."""
@@ -271,9 +272,9 @@ class Calls:
             if leg.relayed and status < 300 and has_sdp(response):
                 self._answer_through_relay(leg, context, response, branch)
                 return
-            if leg.relayed and leg.initial and status >= 300:
+            if leg.relayed and leg.initial and status >= 300 and not self._goes_on(context.request):
                 self._release_media(context.request)
-                self.relayed.discard(response.call_id)
+                self.relayed.discard(context.request.call_id)
         elif leg.method == "BYE" and status >= 200:
             # the end of a call is confirmed when its record is on disk
             self._stack.emit(Barrier(lambda _, later: self._stack.send_upstream(context, response, later)))
@@ -315,6 +316,10 @@ class Calls:
 
     def _account(self, request: Request, response: Response, branch: Branch | None, now: float) -> None:
         self._tell(self.watch.response(request, response, at=self._clock(), now=now, branch=branch))
+
+    def _goes_on(self, request: Request) -> bool:
+        """Tell whether the call of an INVITE that failed is there still: it was one lap of a spiral."""
+        return self.watch.get(request.call_id, request.from_tag or "") is not None
 
     # -- media
 

@@ -76,7 +76,6 @@ NAT_TESTS_OF_CONTACT = 1 | 32
 NAT_TESTS_OF_CONNECTION = 1 | 2 | 32
 "The same without the port, which is another one than the phone listens on in any case."
 
-
 PATH_MARK = "did"
 "The parameter of our Record-Route that proves it ours; the classic proxies keep their dialog's id there."
 
@@ -462,7 +461,8 @@ class Stack:
 
     def _stray_response(self, effect: StrayResponse, now: float) -> None:
         # RFC 6026 §7.3 has these dropped; but the caller of a call that outlived a restart of ours waits for
-        # them. Only where a call is up: else we could be used as a reflector, or to answer past accounting
+        # them. Only where a call is up: else we could be used as a reflector, or one branch of a fork could
+        # speak for all
         response = effect.response
         stateless = self.core.forward_response(response) if self.calls.is_up(response) else None
         if stateless is None:

@@ -80,7 +80,7 @@ class Batch:
 
     def cdr(self, cdr: Cdr) -> None:
         """Add a call detail record, instead of one of the same call if there is any."""
-        self._cdrs.append(_rows.cdr_row(cdr, datetime.now(UTC)))
+        self._cdrs.append(_rows.cdr_row(cdr, self._now()))
 
     def save_call(self, callid: str, from_tag: str, record: Mapping[str, Any]) -> None:
         """Journal a call in progress.
@@ -94,7 +94,7 @@ class Batch:
         self._calls[key] = (
             *key,
             json.dumps(record, separators=(",", ":")),
-            _rows.instant(datetime.now(UTC)),
+            _rows.instant(self._now()),
         )
 
     def remove_call(self, callid: str, from_tag: str) -> None:
@@ -127,6 +127,10 @@ class Batch:
         statement, rows = next(pair for pair in reversed(list(self._statements())) if pair[1])
         names = (name.removeprefix("b_") for name in statement.names)
         return Refused(statement.table, dict(zip(names, rows[0], strict=True)), reason)
+
+    def _now(self) -> datetime:
+        """Tell when a row is made; a simulation has a time of its own."""
+        return datetime.now(UTC)
 
     def _statements(self) -> Iterator[tuple[Statement, list[Row]]]:
         yield _statements.DELETE_BINDING, list(self._bindings)

@@ -1,0 +1,90 @@
+"""Bugs planted on purpose: a simulator that finds none of them finds nothing.
+
+Each is a context manager that puts one mistake into the real code for the time of a run. None of this is
+ever active but where it is asked for by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from trunkline.acct import CallClosed, Ledger
+from trunkline.provider.stack import Barrier, Stack
+from trunkline.sip_transaction import TransactionLayer
+from trunkline.sip_transaction._keys import own_key
+from trunkline.sip_transaction._timers import TimerQueue
+
+
+@contextmanager
+def _patched(owner: Any, name: str, value: Any) -> Iterator[None]:
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+def lost_timer() -> AbstractContextManager[None]:
+    """One timer in fifty is started and never fires."""
+    original, count = TimerQueue.linger, [0]
+
+    def linger(self: Any, duration: float, owner: Any, input_: int, now: float) -> Any:
+        timer = original(self, duration, owner, input_, now)
+        count[0] += 1
+        if count[0] % 50 == 0:
+            timer.owner = None
+        return timer
+
+    return _patched(TimerQueue, "linger", linger)
+
+
+def wrong_branch() -> AbstractContextManager[None]:
+    """A response that no branch matches is given to another transaction of the same method."""
+    original = TransactionLayer._receive_response
+
+    def receive(self: Any, response: Any, flow: Any, now: float, effects: Any) -> None:
+        clients = self._clients.by_key
+        key = own_key(response)
+        if key not in clients and len(clients) > 2:
+            branch = next((branch for branch, method in clients if method == key[1]), None)
+            if branch is not None:
+                via = response.headers.top_value("via") or ""
+                response.headers.replace_top("Via", via.replace(key[0], branch))
+        original(self, response, flow, now, effects)
+
+    return _patched(TransactionLayer, "_receive_response", receive)
+
+
+def double_cdr() -> AbstractContextManager[None]:
+    """A call that was answered is closed twice."""
+    original = Ledger._ended
+
+    def ended(self: Any, event: Any, at: Any) -> list[Any]:
+        effects = original(self, event, at)
+        return effects + [effect for effect in effects if isinstance(effect, CallClosed)]
+
+    return _patched(Ledger, "_ended", ended)
+
+
+def early_confirmation() -> AbstractContextManager[None]:
+    """A registration is confirmed when it is written down in memory, not when it is on disk."""
+    original = Stack._register
+
+    def register(self: Any, transaction: Any, context: Any, decision: Any, now: float) -> None:
+        original(self, transaction, context, decision, now)
+        if self._out and isinstance(self._out[-1], Barrier):
+            self._out.pop().resume(True, now)
+
+    return _patched(Stack, "_register", register)
+
+
+PLANTED: dict[str, Callable[[], AbstractContextManager[None]]] = {
+    "lost-timer": lost_timer,
+    "wrong-branch": wrong_branch,
+    "double-cdr": double_cdr,
+    "early-confirmation": early_confirmation,
+}
+"By the name that `--plant` takes."
