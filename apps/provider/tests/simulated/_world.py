@@ -25,7 +25,7 @@ from trunkline.provider.directory import Directory
 from trunkline.provider.stack import AskDns, AskRelay, AskSubscribers, BadMessage, Barrier, Write
 from trunkline.provider.store import Batch, Store
 from trunkline.provider.transports import ListenPoint
-from trunkline.sip_parser import Request, Response, parse_datagram
+from trunkline.sip_parser import RemoteProtocolError, Request, Response, parse_datagram
 from trunkline.sip_proxy import Answer, LookupNeeded, Outcome
 from trunkline.sip_transaction import Dialog, Flow, Send
 
@@ -225,10 +225,15 @@ class World:
 
     def _send(self, effect: Send) -> None:
         self.sent.append(effect)
-        message = parse_datagram(effect.data)
         phone = self._phones.get(effect.flow.remote)
-        if phone is not None:
-            phone.inbox.append(message)
+        if phone is None:
+            return
+        try:
+            phone.inbox.append(parse_datagram(effect.data))
+        except RemoteProtocolError as error:  # an answer to what lacks a header lacks it too
+            if error.message is None:
+                raise
+            phone.inbox.append(error.message)
 
     def release(self, answer: Any = None) -> None:
         """Answer the question that was held back the longest, with what the world says or with `answer`."""
