@@ -402,7 +402,8 @@ class Stack:
 
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
         response, flow, sent = effect.response, effect.flow, effect.transaction.request.headers
-        _ = response.to  # one that cannot be read counts as none: the transaction's timer deals with that
+        # one whose parties cannot be read counts as none: the transaction's timer deals with that
+        _ = response.to, response.from_
         if response.status < 300 and response.contacts:
             recorded = response.headers.get_all("record-route")
             # with a Route, or more Record-Routes than we sent, a proxy stands between the phone and us
