@@ -28,6 +28,7 @@ from .assembly import Assembly, assemble
 from .bad_messages import BadMessages
 from .commits import GroupCommit
 from .config import Settings
+from .garbage import Garbage
 from .greeting import announce
 from .live import live_methods
 from .logs import configure_logging
@@ -96,6 +97,7 @@ class Node:
         self.mishaps = 0
         "Messages that our own mistakes left unhandled."
         self.bad_messages = BadMessages(log.warning)
+        self._garbage_looks = Garbage(trio.current_time())
         self._udp: dict[tuple[str, int], UdpTransport] = {}
         self._tcp: dict[tuple[str, int], TcpTransport] = {}
         self._committing = trio.CancelScope(shield=True)
@@ -134,6 +136,7 @@ class Node:
                     self._tasks = tasks
                     await self._start(tasks)
                     ready()
+                    self._garbage_looks.settle()
             finally:
                 self._committing.cancel()
 
@@ -282,7 +285,10 @@ class Node:
         while True:
             await trio.sleep(HEARTBEAT)
             self._perform(self.stack.heartbeat())
-            self.bad_messages.sum_up(now=trio.current_time())
+            now = trio.current_time()
+            self.bad_messages.sum_up(now=now)
+            counted = self.stack.statistics
+            self._garbage_looks.beat(counted.rcv_requests + counted.rcv_replies, now=now)
 
     # -- effects
 

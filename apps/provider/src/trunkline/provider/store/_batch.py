@@ -34,6 +34,9 @@ class Refused:
     """What the database says."""
 
 
+_WRITES = ("_acc", "_alive", "_bindings", "_calls", "_cdrs", "_missed")
+
+
 class Batch:
     """Collects writes; `Store.write` commits them together, all or none.
 
@@ -41,9 +44,10 @@ class Batch:
     call records and calls in progress; rows of acc and missed_calls may then stand twice.
     """
 
-    __slots__ = ("_acc", "_alive", "_bindings", "_calls", "_cdrs", "_missed")
+    __slots__ = ("_acc", "_alive", "_bindings", "_calls", "_cdrs", "_is_again", "_missed")
 
     def __init__(self) -> None:
+        self._is_again = False
         self._bindings: dict[Row, Row | None] = {}
         self._calls: dict[Row, Row | None] = {}
         self._alive: list[Row] = []
@@ -52,7 +56,7 @@ class Batch:
         self._cdrs: list[Row] = []
 
     def __len__(self) -> int:
-        return sum(len(getattr(self, name)) for name in self.__slots__)
+        return sum(len(getattr(self, name)) for name in _WRITES)
 
     def save_binding(self, binding: Binding, previous: Binding | None = None) -> None:
         """Store a binding as it is now, instead of what is stored under its address and contact.
@@ -79,7 +83,7 @@ class Batch:
         self._missed.append(_rows.missed_row(row))
 
     def cdr(self, cdr: Cdr) -> None:
-        """Add a call detail record, instead of one of the same call if there is any."""
+        """Add a call detail record; it stands once, also when the batch is written again."""
         self._cdrs.append(_rows.cdr_row(cdr, self._now()))
 
     def save_call(self, callid: str, from_tag: str, record: Mapping[str, Any]) -> None:
@@ -109,13 +113,15 @@ class Batch:
         """Run the statements, each once for all its rows; the caller commits."""
         for statement, rows in self._statements():
             prepared.run(connection, statement, rows)
+        self._is_again = True
 
     def singles(self) -> Iterator[Batch]:
         """Give batches of one write each, for finding the one that the database will not have."""
-        for name in self.__slots__:
+        for name in _WRITES:
             writes = getattr(self, name)
             for key in writes:
                 single = Batch()
+                single._is_again = self._is_again
                 if isinstance(writes, dict):
                     getattr(single, name)[key] = writes[key]
                 else:
@@ -140,5 +146,6 @@ class Batch:
         yield _statements.INSERT_CALL, [row for row in self._calls.values() if row is not None]
         yield _statements.INSERT_ACC, self._acc
         yield _statements.INSERT_MISSED, self._missed
-        yield _statements.DELETE_CDR, [row[: _statements.CDR_KEY_LENGTH] for row in self._cdrs]
+        if self._is_again:  # a commit that failed may have been done all the same
+            yield _statements.DELETE_CDR, [row[: _statements.CDR_KEY_LENGTH] for row in self._cdrs]
         yield _statements.INSERT_CDR, self._cdrs

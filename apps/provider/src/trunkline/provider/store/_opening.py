@@ -26,6 +26,8 @@ KNOWN = ("0001",)
 "Every revision of this and earlier versions, the oldest first."
 
 BUSY_SECONDS = 5.0
+STATEMENTS = 512
+"Statements that the SQLite driver keeps compiled: a hot one has a text for every number of rows."
 
 
 def open_engine(url: URL, *, create: bool) -> Engine:
@@ -90,7 +92,7 @@ def writing(engine: Engine) -> Engine:
 def _make_engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "cached_statements": STATEMENTS})
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -31,6 +31,7 @@ from sqlalchemy import (
     table,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 
 Row = tuple[Any, ...]
 
@@ -140,12 +141,13 @@ class Prepared:
     """
 
     def __init__(self, dialect: Dialect, widths: dict[str, dict[str, int]]) -> None:
-        self._texts: dict[Statement, dict[int, str]] = {}
+        self._texts: dict[Statement, list[str]] = {}
         self._cuts: dict[Statement, list[tuple[int, int]]] = {}
-        self._positional = dialect.positional
+        self._dialect = dialect
         for statement in HOT_STATEMENTS:
             compiled = str(statement.executable.compile(dialect=dialect, column_keys=list(statement.names)))
-            self._texts[statement] = {size: _repeated(compiled, size) for size in _sizes(statement)}
+            sizes = range(1, _most(statement) + 1 if dialect.positional else 2)
+            self._texts[statement] = [_repeated(compiled, size) for size in sizes]
             limits = widths.get(statement.table, {})
             self._cuts[statement] = [
                 (place, limits[name.removeprefix("b_")])
@@ -157,30 +159,40 @@ class Prepared:
         """Run a statement for all rows, with as few steps of the driver as can be.
 
         The SQLite driver gives the interpreter away and wants it back at every step, which with a busy
-        thread beside it costs more than the step; so that many rows are one statement there.
+        thread beside it costs more than the step; so that many rows are one statement there, and the
+        driver's own cursor runs it.
+
+        Raises:
+            DBAPIError: the database will not, or cannot.
         """
         if not rows:
             return
         if cuts := self._cuts[statement]:
             rows = [_cut(row, cuts) for row in rows]
         texts = self._texts[statement]
-        if not self._positional:
+        if not self._dialect.positional:
             named = [dict(zip(statement.names, row, strict=True)) for row in rows]
-            connection.exec_driver_sql(texts[1], named)
+            connection.exec_driver_sql(texts[0], named)
             return
-        done = 0
-        for size, text in texts.items():
-            while len(rows) - done >= size:
-                values = tuple(chain.from_iterable(rows[done : done + size]))
-                connection.exec_driver_sql(text, values)
-                done += size
+        driver = self._dialect.loaded_dbapi
+        cursor = connection.connection.cursor()
+        text = ""
+        try:
+            for start in range(0, len(rows), len(texts)):
+                some = rows[start : start + len(texts)]
+                text = texts[len(some) - 1]
+                cursor.execute(text, tuple(chain.from_iterable(some)))
+        except driver.Error as error:
+            raise DBAPIError.instance(text, (), error, driver.Error, dialect=self._dialect) from error
+        finally:
+            cursor.close()
 
 
-def _sizes(statement: Statement) -> tuple[int, ...]:
-    """Give how many rows a statement is written for, most first; few sizes, so that the driver keeps them."""
+def _most(statement: Statement) -> int:
+    """Tell for how many rows at the most a statement is written."""
     if isinstance(statement.executable, Update):
-        return (1,)
-    return (16, 4, 1) if isinstance(statement.executable, Delete) else (64, 8, 1)
+        return 1
+    return 16 if isinstance(statement.executable, Delete) else 64
 
 
 def _repeated(text: str, times: int) -> str:
