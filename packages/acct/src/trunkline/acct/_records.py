@@ -40,10 +40,11 @@ def to_record(value: Any) -> Record:
     record: Record = {}
     for name in _readers(type(value)):
         item = getattr(value, name)
-        if isinstance(item, datetime):
-            item = item.astimezone(UTC).isoformat()
-        elif isinstance(item, dict):
-            item = dict(item)
+        kind = type(item)
+        if kind is datetime:
+            item = (item if item.tzinfo is UTC else item.astimezone(UTC)).isoformat()
+        elif kind is dict:
+            item = item.copy()
         record[name] = item
     return record
 

@@ -34,6 +34,7 @@ class Refused:
     """What the database says."""
 
 
+_as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _WRITES = ("_acc", "_alive", "_bindings", "_calls", "_cdrs", "_missed")
 
 
@@ -97,7 +98,7 @@ class Batch:
         key = (_rows.text(callid), _rows.text(from_tag))
         self._calls[key] = (
             *key,
-            json.dumps(record, separators=(",", ":")),
+            _as_json(record),
             _rows.instant(self._now()),
         )
 

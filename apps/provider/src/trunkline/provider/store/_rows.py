@@ -21,6 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 _LATEST = 253370764800
 _INT_MAX = 2**31 - 1
 _SECOND = timedelta(seconds=1)
+_TO_MILLISECONDS = len("2030-01-01 12:00:00.000")
 
 
 def text(value: str) -> str:
@@ -49,8 +50,9 @@ def epoch(value: datetime | str) -> float:
 
 def instant(at: datetime) -> str:
     """Give an aware time as a column value, milliseconds kept."""
-    at = at.astimezone(UTC).replace(tzinfo=None)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000).isoformat(" ", "microseconds")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(" ", "milliseconds")[:_TO_MILLISECONDS] + "000"
 
 
 def split_aor(aor: str) -> tuple[str, str]:
