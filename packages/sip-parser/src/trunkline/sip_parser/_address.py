@@ -22,12 +22,15 @@ from ._grammar import (
     format_params,
     parse_params,
     quote,
+    same_values,
     unfold,
     unquote,
 )
 from ._uri import AnyUri, parse_uri
 
 SECTION: Final = "RFC 3261 §25.1"
+
+_NEVER_ALONE: Final = ("tag", "q", "expires")
 
 # A display name without quotes is taken whatever its characters, if none of them could be something else.
 _match_name_addr = re.compile(
@@ -69,6 +72,20 @@ class NameAddr:
     def tag(self) -> str | None:
         """The tag parameter, None when absent or empty. Source: RFC 3261 §19.3"""
         return self.params.get("tag") or None
+
+    def equivalent(self, other: NameAddr) -> bool:
+        """Compare the URIs and the parameters; the display name and the brackets do not count.
+
+        `tag`, `q` and `expires` must be in both or in none; another parameter that only one has is ignored.
+
+        Source: RFC 3261 §20.20, §20.39, §20.10
+        """
+        ours, theirs = self.params, other.params
+        return (
+            self.uri.equivalent(other.uri)
+            and same_values(ours, theirs)
+            and all((name in ours) == (name in theirs) for name in _NEVER_ALONE)
+        )
 
     def replace(self, **changes: Any) -> NameAddr:
         """Make a copy with some fields changed, such as `address.replace(params={"tag": "1"})`."""

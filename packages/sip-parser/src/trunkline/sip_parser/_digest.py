@@ -283,7 +283,7 @@ def _spelled(algorithm: str | None) -> str:
 
 def _parse(value: str, what: str, needed: tuple[str, ...]) -> dict[str, str]:
     text = (unfold(value) if "\n" in value else value).strip(" \t")
-    scheme, _, rest = text.partition(" ")
+    scheme, _, rest = text.replace("\t", " ").partition(" ")
     if scheme.lower() != "digest":
         raise RemoteProtocolError(
             f"{what}: expected the scheme Digest, got {shown(scheme)}", section="RFC 3261 §22.4"

@@ -28,9 +28,10 @@ MAX_HEADERS: Final = 256
 _MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
 _NEEDED: Final = frozenset(_MANDATORY)
 
-_is_version = re.compile(r"SIP/[0-9]{1,4}\.[0-9]{1,4}", re.IGNORECASE).fullmatch
+# ASCII, because without it a long s would be an S in any case.
+_is_version = re.compile(r"SIP/[0-9]{1,4}\.[0-9]{1,4}", re.IGNORECASE | re.ASCII).fullmatch
 _match_status_line = re.compile(
-    r"(SIP/[0-9]{1,4}\.[0-9]{1,4}) ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE | re.DOTALL
+    r"(SIP/[0-9]{1,4}\.[0-9]{1,4}) ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE | re.ASCII | re.DOTALL
 ).fullmatch
 _bad_uri = re.compile(r"[\s<>\"\x00-\x1f\x7f]").search
 _stray = re.compile(r"\r(?!\n)|(?<!\r)\n|(?<!\\)\x00").search

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ._address import NameAddr
-from ._fields import ParamValue, RetryAfter
+from ._fields import ParamValue, RetryAfter, WarningValue
 from ._via import CSeq
 
 
@@ -80,6 +80,54 @@ class MoreHeaders:
     def privacy(self) -> list[str]:
         """Kinds of privacy asked for, lower case. Source: RFC 3323 §4.2"""
         return self._tags("privacy")
+
+    @property
+    def warnings(self) -> list[WarningValue]:
+        """Every Warning. Source: RFC 3261 §20.43"""
+        return self._tags("warning")
+
+    @property
+    def call_info(self) -> list[ParamValue]:
+        """Every Call-Info: a URI in brackets and its `purpose`. Source: RFC 3261 §20.9"""
+        return self._tags("call-info")
+
+    @property
+    def alert_info(self) -> list[ParamValue]:
+        """Every Alert-Info: a URI in brackets. Source: RFC 3261 §20.4"""
+        return self._tags("alert-info")
+
+    @property
+    def content_disposition(self) -> ParamValue | None:
+        """What the body is for, and `handling`; None when absent. Source: RFC 3261 §20.11"""
+        value: ParamValue | None = self._optional("content-disposition")
+        return value
+
+    @property
+    def max_breadth(self) -> int | None:
+        """Branches this request may still have at once; None when absent. Source: RFC 5393 §5.3.3"""
+        value: int | None = self._optional("max-breadth")
+        return value
+
+    @property
+    def flow_timer(self) -> int | None:
+        """Seconds without a keep-alive after which the edge gives a flow up; None when absent.
+
+        Source: RFC 5626 §10.3
+        """
+        value: int | None = self._optional("flow-timer")
+        return value
+
+    @property
+    def join(self) -> ParamValue | None:
+        """A Call-ID, `to-tag` and `from-tag`; None when absent. Source: RFC 3911 §7.1"""
+        value: ParamValue | None = self._optional("join")
+        return value
+
+    @property
+    def target_dialog(self) -> ParamValue | None:
+        """A Call-ID, `local-tag` and `remote-tag`; None when absent. Source: RFC 4538 §7"""
+        value: ParamValue | None = self._optional("target-dialog")
+        return value
 
     @property
     def refer_to(self) -> NameAddr | None:

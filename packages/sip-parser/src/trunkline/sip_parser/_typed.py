@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from ._address import NameAddr
 from ._errors import RemoteProtocolError, shown
-from ._fields import ParamValue, RetryAfter, parse_date
-from ._grammar import is_token
+from ._fields import ParamValue, RetryAfter, WarningValue, parse_date
+from ._grammar import is_token, number_from
 from ._headers import Headers
 from ._names import WRITTEN_NAMES
 from ._via import CSeq, Via
@@ -87,7 +87,7 @@ def read_number(value: str, what: str, limit: int, section: str) -> int:
     """Read a decimal number from 0 to `limit`."""
     if not (value.isascii() and value.isdigit()):
         raise RemoteProtocolError(f"{what}: expected a number, got {shown(value)}", section=section)
-    number = int(value) if len(value) <= 20 else limit + 1
+    number = number_from(value, limit)
     if number > limit:
         raise RemoteProtocolError(f"{what}: expected at most {limit}, got {shown(value)}", section=section)
     return number
@@ -96,12 +96,12 @@ def read_number(value: str, what: str, limit: int, section: str) -> int:
 def _content_type(headers: Headers) -> str:
     value = _one(headers, "content-type").partition(";")[0]
     kind, slash, subtype = value.partition("/")
-    kind, subtype = kind.strip(" \t").lower(), subtype.strip(" \t").lower()
+    kind, subtype = kind.strip(" \t"), subtype.strip(" \t")
     if not slash or is_token(kind) is None or is_token(subtype) is None:
         raise RemoteProtocolError(
             f"Content-Type: expected type/subtype, got {shown(value)}", section="RFC 3261 §20.15"
         )
-    return f"{kind}/{subtype}"
+    return f"{kind}/{subtype}".lower()
 
 
 def _option_tags(name: str) -> Callable[[Headers], tuple[str, ...]]:
@@ -158,6 +158,10 @@ def _privacy(headers: Headers) -> tuple[str, ...]:
 
 def _retry_after(headers: Headers) -> RetryAfter:
     return RetryAfter.parse(_one(headers, "retry-after"))
+
+
+def _warnings(headers: Headers) -> tuple[WarningValue, ...]:
+    return tuple([WarningValue.parse(value) for value in headers.values("warning")])
 
 
 def _date(headers: Headers) -> datetime:
@@ -221,6 +225,14 @@ PARSERS: Final[dict[str, Callable[[Headers], Any]]] = {
     "event": _value("event"),
     "subscription-state": _value("subscription-state"),
     "replaces": _value("replaces"),
+    "join": _value("join"),
+    "target-dialog": _value("target-dialog"),
+    "content-disposition": _value("content-disposition"),
+    "call-info": _values("call-info"),
+    "alert-info": _values("alert-info"),
+    "warning": _warnings,
+    "max-breadth": _number("max-breadth", _SECONDS, "RFC 5393 §5.3.3"),
+    "flow-timer": _number("flow-timer", _SECONDS, "RFC 5626 §10.3"),
     "reason": _values("reason"),
     "accept": _values("accept"),
     "session-expires": _seconds_with_params("session-expires", "RFC 4028 §4"),

@@ -24,10 +24,15 @@ from ._grammar import (
     format_host,
     format_params,
     host_from,
+    number_from,
     parse_params,
     port_from,
+    same_host,
+    same_values,
     unfold,
 )
+
+MAX_CSEQ: Final = (1 << 31) - 1
 
 MAGIC_COOKIE: Final = "z9hG4bK"
 """What a branch begins with when RFC 3261 made it. Source: RFC 3261 §8.1.1.7"""
@@ -94,6 +99,20 @@ class Via:
         """Host in lower case, and port or the transport's default. Source: RFC 3261 §18.1.1"""
         port = self.port
         return self.host.lower(), _DEFAULT_PORTS.get(self.transport, 5060) if port is None else port
+
+    def equivalent(self, other: Via) -> bool:
+        """Compare protocol, sent-by and every parameter; a default port that is written is another sent-by.
+
+        Source: RFC 3261 §20.42
+        """
+        return (
+            self.transport.upper() == other.transport.upper()
+            and self.port == other.port
+            and same_host(self.host, other.host)
+            and self.protocol.upper() == other.protocol.upper()
+            and self.params.keys() == other.params.keys()
+            and same_values(self.params, other.params)
+        )
 
     def replace(
         self,
@@ -177,8 +196,8 @@ def _parse_cseq(text: str) -> CSeq:
             f"CSeq: expected a number and a method, got {shown(text)}", section="RFC 3261 §20.16"
         )
     digits = match[1]
-    number = int(digits) if len(digits) <= 20 else 1 << 31
-    if number >= 1 << 31:
+    number = number_from(digits, MAX_CSEQ)
+    if number > MAX_CSEQ:
         raise RemoteProtocolError(
             f"CSeq: expected a number below 2**31, got {shown(digits)}", section="RFC 3261 §8.1.1.5"
         )
