@@ -8,7 +8,6 @@ Source: RFC 3261 §20.10, §25.1
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any, Final
 
 import attrs
@@ -16,8 +15,6 @@ import attrs
 from ._errors import RemoteProtocolError, shown
 from ._grammar import (
     NO_PARAMS,
-    REMEMBERED_LENGTH,
-    REMEMBERED_VALUES,
     Params,
     format_params,
     parse_params,
@@ -64,9 +61,9 @@ class NameAddr:
         Source: RFC 3261 §20.10
         """
         try:
-            return _remembered_address(text) if len(text) <= REMEMBERED_LENGTH else _parse_address(text)
+            return read_address(text)
         except RemoteProtocolError as error:
-            raise RemoteProtocolError(f"{header}: {error.reason}", error.status_hint, error.section) from None
+            raise of_header(error, header) from None
 
     @property
     def tag(self) -> str | None:
@@ -96,7 +93,13 @@ class NameAddr:
         return f"{name}<{self.uri}>{format_params(self.params)}"
 
 
-def _parse_address(text: str) -> NameAddr:
+def of_header(error: RemoteProtocolError, header: str) -> RemoteProtocolError:
+    """Say in which header the error was."""
+    return RemoteProtocolError(f"{header}: {error.reason}", error.status_hint, error.section)
+
+
+def read_address(text: str) -> NameAddr:
+    """Read an address as `NameAddr.parse` does; errors do not say in which header."""
     if "\n" in text:
         text = unfold(text)
     text = text.strip(" \t")
@@ -112,9 +115,6 @@ def _parse_address(text: str) -> NameAddr:
         else:
             name = name[1:-1]
     return NameAddr(name or None, parse_uri(uri), parse_params(params, "parameters") if params else NO_PARAMS)
-
-
-_remembered_address = lru_cache(REMEMBERED_VALUES)(_parse_address)
 
 
 def _parse_addr_spec(text: str) -> NameAddr:

@@ -6,7 +6,6 @@ Source: RFC 3261 §20.42, §20.16, RFC 3581
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -15,8 +14,6 @@ from ._errors import RemoteProtocolError, shown
 from ._grammar import (
     HOST_PORT,
     NO_PARAMS,
-    REMEMBERED_LENGTH,
-    REMEMBERED_VALUES,
     TOKEN,
     UNCHANGED,
     Params,
@@ -68,7 +65,7 @@ class Via:
 
         Source: RFC 3261 §20.42
         """
-        return _remembered_via(text) if len(text) <= REMEMBERED_LENGTH else _parse_via(text)
+        return read_via(text)
 
     @property
     def branch(self) -> str | None:
@@ -143,7 +140,8 @@ class Via:
         return f"{self.protocol}/{self.transport} {host}{port}{format_params(self.params)}"
 
 
-def _parse_via(text: str) -> Via:
+def read_via(text: str) -> Via:
+    """Read a Via value as `Via.parse` does."""
     if "\n" in text:
         text = unfold(text)
     match = _match_via(text.strip(" \t"))
@@ -159,9 +157,6 @@ def _parse_via(text: str) -> Via:
         parse_params(params, "Via") if params else NO_PARAMS,
         "SIP/2.0" if name == "SIP" and version == "2.0" else f"{name}/{version}",
     )
-
-
-_remembered_via = lru_cache(REMEMBERED_VALUES)(_parse_via)
 
 
 @attrs.frozen(slots=True)
@@ -181,13 +176,14 @@ class CSeq:
 
         Source: RFC 3261 §20.16
         """
-        return _remembered_cseq(text) if len(text) <= REMEMBERED_LENGTH else _parse_cseq(text)
+        return read_cseq(text)
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
 
 
-def _parse_cseq(text: str) -> CSeq:
+def read_cseq(text: str) -> CSeq:
+    """Read a CSeq value as `CSeq.parse` does."""
     if "\n" in text:
         text = unfold(text)
     match = _match_cseq(text.strip(" \t"))
@@ -202,6 +198,3 @@ def _parse_cseq(text: str) -> CSeq:
             f"CSeq: expected a number below 2**31, got {shown(digits)}", section="RFC 3261 §8.1.1.5"
         )
     return CSeq(number, match[2])
-
-
-_remembered_cseq = lru_cache(REMEMBERED_VALUES)(_parse_cseq)
