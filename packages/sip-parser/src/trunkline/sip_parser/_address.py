@@ -8,6 +8,7 @@ Source: RFC 3261 §20.10, §25.1
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 import attrs
@@ -15,12 +16,14 @@ import attrs
 from ._errors import RemoteProtocolError, shown
 from ._grammar import (
     NO_PARAMS,
+    REMEMBERED_LENGTH,
+    REMEMBERED_VALUES,
     Params,
     format_params,
+    one_line,
     parse_params,
     quote,
     same_values,
-    unfold,
     unquote,
 )
 from ._uri import AnyUri, parse_uri
@@ -61,7 +64,7 @@ class NameAddr:
         Source: RFC 3261 §20.10
         """
         try:
-            return read_address(text)
+            return _remembered(text) if len(text) <= REMEMBERED_LENGTH else _parse(text)
         except RemoteProtocolError as error:
             raise of_header(error, header) from None
 
@@ -99,10 +102,7 @@ def of_header(error: RemoteProtocolError, header: str) -> RemoteProtocolError:
 
 
 def read_address(text: str) -> NameAddr:
-    """Read an address as `NameAddr.parse` does; errors do not say in which header."""
-    if "\n" in text:
-        text = unfold(text)
-    text = text.strip(" \t")
+    """Read an address that is on one line, without blanks around it; errors do not say in which header."""
     match = _match_name_addr(text)
     if match is None:
         return _parse_addr_spec(text)
@@ -115,6 +115,13 @@ def read_address(text: str) -> NameAddr:
         else:
             name = name[1:-1]
     return NameAddr(name or None, parse_uri(uri), parse_params(params, "parameters") if params else NO_PARAMS)
+
+
+def _parse(text: str) -> NameAddr:
+    return read_address(one_line(text))
+
+
+_remembered = lru_cache(REMEMBERED_VALUES)(_parse)
 
 
 def _parse_addr_spec(text: str) -> NameAddr:

@@ -85,9 +85,17 @@ _COMMON: Final = (
 _PARAM_NAMES: Final[dict[str, str]] = {name: name for name in _COMMON.split()}
 
 
+BLANKS: Final = " \t\r\n"
+
+
 def unfold(text: str) -> str:
     """Make one line of a folded value: each fold becomes one space. Source: RFC 3261 §7.3.1."""
     return _FOLD.sub(" ", text)
+
+
+def one_line(text: str) -> str:
+    """Unfold a value and take off the blanks around it."""
+    return (unfold(text) if "\n" in text else text).strip(BLANKS)
 
 
 def split_list(text: str) -> list[str]:
@@ -123,9 +131,11 @@ def parse_params(text: str, what: str) -> Params:
     Raises:
         RemoteProtocolError: a name that is no token, a name given twice, or text between parameters.
     """
-    params: Params = {}
     if _plain_params(text) is None:
         return _parse_spaced_params(text, what)
+    if text[:4] == "tag=" and ";" not in text:
+        return FrozenParams(tag=text[4:])
+    params: Params = {}
     for part in text.split(";"):
         name, equals, value = part.partition("=")
         known = _PARAM_NAMES.get(name)
@@ -261,7 +271,7 @@ def number_from(digits: str, limit: int) -> int:
 
 def port_from(text: str, what: str) -> int:
     """Read a port number."""
-    port = number_from(text, 65535)
+    port = int(text) if len(text) <= 5 else number_from(text, 65535)
     if port > 65535:
         raise RemoteProtocolError(f"{what}: expected a port up to 65535, got {shown(text)}", section=GRAMMAR)
     return port

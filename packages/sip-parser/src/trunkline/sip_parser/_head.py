@@ -148,16 +148,19 @@ def _read_start_line(start_line: str, headers: Headers) -> Message:
     parts = _remembered_parts(start_line) if known else _parts(start_line)
     if parts is None:
         _refuse_start_line(start_line, headers)
+    message: Request | Response
     if len(parts) == 3:
-        return _request(*parts, start_line, headers)
-    response = Response.__new__(Response)
-    response.headers = headers
-    response._start = start_line
-    response._body = b""
-    response._changed = False
-    response._version = parts[0]
-    (response._status, response._reason) = parts[1]
-    return response
+        message = Request.__new__(Request)
+        message._method, message._uri, message._version = parts
+        message._parsed_uri = None
+    else:
+        message = Response.__new__(Response)
+        message._version, (message._status, message._reason) = parts
+    message.headers = headers
+    message._start = start_line
+    message._body = b""
+    message._changed = False
+    return message
 
 
 def _parts(start_line: str) -> tuple[str, str, str] | tuple[str, tuple[int, str]] | None:
@@ -179,19 +182,6 @@ def _parts(start_line: str) -> tuple[str, str, str] | tuple[str, tuple[int, str]
 _remembered_parts = lru_cache(REMEMBERED_VALUES)(_parts)
 
 
-def _request(method: str, uri: str, version: str, start_line: str, headers: Headers) -> Request:
-    request = Request.__new__(Request)
-    request.headers = headers
-    request._start = start_line
-    request._body = b""
-    request._changed = False
-    request._method = method
-    request._uri = uri
-    request._version = version
-    request._parsed_uri = None
-    return request
-
-
 def _refuse_start_line(start_line: str, headers: Headers) -> NoReturn:
     if start_line[:4].upper() == "SIP/":
         raise RemoteProtocolError(
@@ -203,7 +193,13 @@ def _refuse_start_line(start_line: str, headers: Headers) -> NoReturn:
     message = None
     parts = start_line.split()
     if len(parts) >= 3 and is_token(parts[0]) and _is_version(parts[-1]) and "via" in headers._names:
-        message = _request(parts[0], " ".join(parts[1:-1]), parts[-1], start_line, headers)
+        message = Request.__new__(Request)
+        message._method, message._uri, message._version = parts[0], " ".join(parts[1:-1]), parts[-1]
+        message._parsed_uri = None
+        message.headers = headers
+        message._start = start_line
+        message._body = b""
+        message._changed = False
     raise RemoteProtocolError(
         f"expected a request line `METHOD URI SIP/2.0` with one space between its parts, "
         f"got {shown(start_line)}",

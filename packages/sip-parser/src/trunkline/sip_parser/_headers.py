@@ -15,10 +15,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ._errors import LocalProtocolError, shown
-from ._grammar import first_comma, split_list, unfold
+from ._grammar import BLANKS, first_comma, one_line, split_list, unfold
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, canonical_name
 
-_BLANKS = " \t\r\n"
 _EMPTY = ", \t\r\n"
 
 
@@ -50,7 +49,7 @@ class Headers:
         if name not in names:
             return None
         value = self._lines[names.index(name)].partition(":")[2]
-        return (unfold(value) if "\n" in value else value).strip(_BLANKS)
+        return (unfold(value) if "\n" in value else value).strip(BLANKS)
 
     def get_all(self, name: str) -> list[str]:
         """Give the value of every line of that name, unfolded and stripped."""
@@ -85,7 +84,7 @@ class Headers:
         line = self._lines[names.index(name)]
         value = line.partition(":")[2]
         if "," not in value:
-            value = (unfold(value) if "\n" in value else value).strip(_BLANKS)
+            value = (unfold(value) if "\n" in value else value).strip(BLANKS)
             if value:
                 return value
         values = self.values(name)
@@ -188,10 +187,10 @@ class Headers:
                 top, rest = value, ""
                 del names[index], lines[index]
             else:
-                top, rest = value[:end], value[end + 1 :].lstrip(_BLANKS)
+                top, rest = value[:end], value[end + 1 :].lstrip(BLANKS)
                 lines[index] = f"{head}: {rest}"
             self._forget(canonical)
-            top = (unfold(top) if "\n" in top else top).strip(_BLANKS)
+            top = one_line(top)
             if end >= 0 and not rest:
                 del names[index], lines[index]
             if top:
@@ -258,8 +257,7 @@ class Headers:
 
 def value_of(line: str) -> str:
     """Give what follows a line's name, unfolded and stripped."""
-    value = line.partition(":")[2]
-    return (unfold(value) if "\n" in value else value).strip(_BLANKS)
+    return one_line(line.partition(":")[2])
 
 
 def _line(canonical: str, name: str, value: str) -> str:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
+from ._grammar import REMEMBERED_LENGTH
 from ._headers import Headers
 from ._more_headers import MoreHeaders
-from ._typed import OWN_READERS, read_header
+from ._typed import read_header, remembered_line
 from ._via import CSeq, Via
 
 if TYPE_CHECKING:
@@ -72,14 +73,24 @@ class MessageBase(MoreHeaders):
         return head + body if body else head
 
     def _typed(self, key: str) -> Any:
-        """Parse a header for the first time and remember the result."""
+        """Read a header for the first time and remember the result; nearly all have one short line."""
         headers = self.headers
-        own = OWN_READERS.get(key)
-        try:
-            value = headers._cache[key] = read_header(headers, key) if own is None else own(headers)
-        except RemoteProtocolError as error:
-            if error.message is None:
+        names = headers._names
+        if names.count(key) == 1 and len(line := headers._lines[names.index(key)]) <= REMEMBERED_LENGTH:
+            try:
+                value = headers._cache[key] = remembered_line(line)
+            except RemoteProtocolError as error:
                 error.message = cast("Message", self)
+                raise
+            return value
+        return self._read(key)
+
+    def _read(self, key: str) -> Any:
+        """Read a header for the first time, whatever its lines, and remember the result."""
+        try:
+            value = self.headers._cache[key] = read_header(self.headers, key)
+        except RemoteProtocolError as error:
+            error.message = cast("Message", self)
             raise
         return value
 
@@ -87,7 +98,7 @@ class MessageBase(MoreHeaders):
     def top_via(self) -> Via:
         """The topmost Via. Source: RFC 3261 §20.42"""
         cached: Via | None = self.headers._cache.get("*via")
-        return self._typed("*via") if cached is None else cached
+        return self._read("*via") if cached is None else cached
 
     @property
     def vias(self) -> list[Via]:
@@ -207,10 +218,10 @@ class MessageBase(MoreHeaders):
 
     def _all(self, key: str) -> list[Any]:
         headers = self.headers
-        if key not in headers._names:
-            return []
         cached: tuple[Any, ...] | None = headers._cache.get(key)
-        return list(self._typed(key) if cached is None else cached)
+        if cached is not None:
+            return list(cached)
+        return list(self._typed(key)) if key in headers._names else []
 
 
 def _with_length(headers: Headers, length: int) -> list[str]:

@@ -16,8 +16,16 @@ from typing import Any, Final
 from ._address import NameAddr, of_header, read_address
 from ._errors import RemoteProtocolError, shown
 from ._fields import ParamValue, RetryAfter, WarningValue, parse_date
-from ._grammar import REMEMBERED_LENGTH, REMEMBERED_LINES, is_token, number_from, split_list
-from ._headers import Headers, value_of
+from ._grammar import (
+    BLANKS,
+    REMEMBERED_LENGTH,
+    REMEMBERED_LINES,
+    is_token,
+    number_from,
+    split_list,
+    unfold,
+)
+from ._headers import Headers
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, learn_name
 from ._via import CSeq, Via, read_cseq, read_via
 
@@ -77,15 +85,7 @@ def _min_se(value: str) -> int:
     return int(_min_se_with_params(value).value)
 
 
-def read_call_id(headers: Headers) -> str:
-    """Give the Call-ID, which is quicker read than remembered.
-
-    Raises:
-        RemoteProtocolError: there is none, or it has blanks.
-    """
-    value = headers.get("call-id")
-    if value is None:
-        raise _missing("call-id")
+def _call_id(value: str) -> str:
     if not value or " " in value or "\t" in value:
         raise RemoteProtocolError(
             f"Call-ID: expected an identifier without blanks, got {shown(value)}", section="RFC 3261 §20.8"
@@ -107,7 +107,7 @@ def _rack(value: str) -> tuple[int, CSeq]:
     number, _, cseq = value.replace("\t", " ").partition(" ")
     response_number = read_number(number, "RAck", _SECONDS, "RFC 3262 §7.2")
     try:
-        return response_number, read_cseq(cseq)
+        return response_number, read_cseq(cseq.strip(" \t"))
     except RemoteProtocolError as error:
         raise RemoteProtocolError(f"RAck: {error.reason}", section="RFC 3262 §7.2") from None
 
@@ -129,6 +129,7 @@ READERS: Final[dict[str, Reader]] = {
     **dict.fromkeys(("allow", "allow-events"), str),
     **{name: _value(name) for name in ("reason", "accept", "call-info", "alert-info", "content-disposition")},
     **{name: _value(name) for name in ("event", "subscription-state", "replaces", "join", "target-dialog")},
+    "call-id": _call_id,
     "cseq": read_cseq,
     "max-forwards": _number("max-forwards", 255, "RFC 3261 §20.22"),
     "expires": _number("expires", _SECONDS, "RFC 3261 §20.19"),
@@ -150,12 +151,14 @@ READERS: Final[dict[str, Reader]] = {
 
 def _read(line: str) -> Any:
     """Give the typed value of a line, or the tuple of them when its header is a list."""
-    spelled = line[: line.index(":")]
+    spelled, _, value = line.partition(":")
     name = CANONICAL.get(spelled) or learn_name(spelled)
     read = READERS[name]
-    value = value_of(line)
+    value = (unfold(value) if "\n" in value else value).strip(BLANKS)
     if name in NOT_LISTS:
         return read(value)
+    if "," not in value and value and value != "*":
+        return (read(value),)
     values = split_list(value)
     if name == "contact" and "*" in values:
         if len(values) > 1:
@@ -164,30 +167,30 @@ def _read(line: str) -> Any:
     return tuple([read(value) for value in values])
 
 
-_remembered = lru_cache(REMEMBERED_LINES)(_read)
+remembered_line = lru_cache(REMEMBERED_LINES)(_read)
+"""The typed value of a line of at most REMEMBERED_LENGTH characters."""
 
 
 def _read_line(line: str) -> Any:
-    return _remembered(line) if len(line) <= REMEMBERED_LENGTH else _read(line)
+    return remembered_line(line) if len(line) <= REMEMBERED_LENGTH else _read(line)
 
 
 def read_header(headers: Headers, name: str) -> Any:
-    """Give a header's typed value, or for a list all of them as a tuple.
+    """Give a header's typed value, or for a list all of them as a tuple, from however many lines.
 
     Raises:
         RemoteProtocolError: it cannot be read, or holds one value and is absent.
     """
-    names, lines = headers._names, headers._lines
-    if name not in names:
-        if name in NOT_LISTS:
+    own = _OWN_READERS.get(name)
+    if own is not None:
+        return own(headers)
+    lines = [line for known, line in zip(headers._names, headers._lines, strict=True) if known == name]
+    if name in NOT_LISTS:
+        if not lines:
             raise _missing(name)
-        return ()
-    line = lines[names.index(name)]
-    value = _remembered(line) if len(line) <= REMEMBERED_LENGTH else _read(line)
-    if name in NOT_LISTS or names.count(name) == 1:
-        return value
-    found = [_read_line(line) for known, line in zip(names, lines, strict=True) if known == name]
-    if name == "contact" and () in found and "*" in headers.get_all(name):
+        return _read_line(lines[0])
+    found = [_read_line(line) for line in lines]
+    if name == "contact" and len(found) > 1 and "*" in headers.get_all(name):
         raise _star_not_alone()
     return tuple([value for values in found for value in values])
 
@@ -201,7 +204,7 @@ def read_top_via(headers: Headers) -> Via:
     names = headers._names
     if "via" in names:
         line = headers._lines[names.index("via")]
-        if "," not in line and len(line) <= REMEMBERED_LENGTH and (vias := _remembered(line)):
+        if "," not in line and len(line) <= REMEMBERED_LENGTH and (vias := remembered_line(line)):
             top: Via = vias[0]
             return top
     value = headers.top_value("via")
@@ -227,7 +230,7 @@ def content_length(headers: Headers) -> int | None:
             "Content-Length: expected one, got several that differ", section="RFC 3261 §20.14"
         )
     line = headers._lines[names.index("content-length")]
-    length: int = _remembered(line) if len(line) <= REMEMBERED_LENGTH else _read(line)
+    length: int = remembered_line(line) if len(line) <= REMEMBERED_LENGTH else _read(line)
     headers._cache["content-length"] = length
     return length
 
@@ -242,9 +245,8 @@ def _star_not_alone() -> RemoteProtocolError:
     return RemoteProtocolError("Contact: expected * to stand alone", section="RFC 3261 §10.2.2")
 
 
-OWN_READERS: Final[dict[str, Callable[[Headers], Any]]] = {
+_OWN_READERS: Final[dict[str, Callable[[Headers], Any]]] = {
     "*via": read_top_via,
-    "call-id": read_call_id,
     "content-length": content_length,
 }
-"""Headers that are not simply read from their lines."""
+"""What is not simply read line by line."""

@@ -22,11 +22,11 @@ from ._grammar import (
     format_params,
     host_from,
     number_from,
+    one_line,
     parse_params,
     port_from,
     same_host,
     same_values,
-    unfold,
 )
 
 MAX_CSEQ: Final = (1 << 31) - 1
@@ -65,7 +65,7 @@ class Via:
 
         Source: RFC 3261 §20.42
         """
-        return read_via(text)
+        return read_via(one_line(text))
 
     @property
     def branch(self) -> str | None:
@@ -141,10 +141,8 @@ class Via:
 
 
 def read_via(text: str) -> Via:
-    """Read a Via value as `Via.parse` does."""
-    if "\n" in text:
-        text = unfold(text)
-    match = _match_via(text.strip(" \t"))
+    """Read a Via value that is on one line, without blanks around it."""
+    match = _match_via(text)
     if match is None:
         raise RemoteProtocolError(
             f"Via: expected SIP/2.0/TRANSPORT host:port;params, got {shown(text)}", section="RFC 3261 §20.42"
@@ -176,17 +174,15 @@ class CSeq:
 
         Source: RFC 3261 §20.16
         """
-        return read_cseq(text)
+        return read_cseq(one_line(text))
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
 
 
 def read_cseq(text: str) -> CSeq:
-    """Read a CSeq value as `CSeq.parse` does."""
-    if "\n" in text:
-        text = unfold(text)
-    match = _match_cseq(text.strip(" \t"))
+    """Read a CSeq value that is on one line, without blanks around it."""
+    match = _match_cseq(text)
     if match is None:
         raise RemoteProtocolError(
             f"CSeq: expected a number and a method, got {shown(text)}", section="RFC 3261 §20.16"
