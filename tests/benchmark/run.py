@@ -115,9 +115,7 @@ class Bench:
         with ExitStack() as stack:
             subjects = []
             for kind in self._kinds:
-                subject = kind(
-                    self._folder / f"{kind.name}-{label}", users=self._users, challenge=challenge
-                )
+                subject = kind(self._folder / f"{kind.name}-{label}", users=self._users, challenge=challenge)
                 stack.callback(subject.close)
                 subjects.append(subject)
             load = Load(self._folder / f"sipp-{label}", users=self._users)

@@ -14,14 +14,14 @@ TABLE = """
 3261 Accept                    list -  accept
 3261 Accept-Encoding           list -  -
 3261 Accept-Language           list -  -
-3261 Alert-Info                list -  -
+3261 Alert-Info                list -  alert_info
 3261 Allow                     list -  allow
 3261 Authentication-Info       line -  -
 3261 Authorization             line -  -
 3261 Call-ID                   one  i  call_id
-3261 Call-Info                 list -  -
+3261 Call-Info                 list -  call_info
 3261 Contact                   list m  contacts
-3261 Content-Disposition       one  -  -
+3261 Content-Disposition       one  -  content_disposition
 3261 Content-Encoding          list e  -
 3261 Content-Language          list -  -
 3261 Content-Length            one  l  content_length
@@ -53,7 +53,7 @@ TABLE = """
 3261 Unsupported               list -  unsupported
 3261 User-Agent                one  -  -
 3261 Via                       list v  vias
-3261 Warning                   list -  -
+3261 Warning                   list -  warnings
 3261 WWW-Authenticate          line -  -
 3262 RAck                      one  -  rack
 3262 RSeq                      one  -  rseq
@@ -75,20 +75,20 @@ TABLE = """
 3892 Referred-By               one  b  referred_by
 3903 SIP-ETag                  one  -  -
 3903 SIP-If-Match              one  -  -
-3911 Join                      one  -  -
+3911 Join                      one  -  join
 4028 Min-SE                    one  -  min_se
 4028 Session-Expires           one  x  session_expires
 4412 Accept-Resource-Priority  list -  -
 4412 Resource-Priority         list -  -
 4474 Identity-Info             one  n  -
 4488 Refer-Sub                 one  -  -
-4538 Target-Dialog             one  -  -
+4538 Target-Dialog             one  -  target_dialog
 5009 P-Early-Media             list -  -
 5373 Answer-Mode               one  -  -
 5373 Priv-Answer-Mode          one  -  -
-5393 Max-Breadth               one  -  -
+5393 Max-Breadth               one  -  max_breadth
 5502 P-Served-User             one  -  -
-5626 Flow-Timer                one  -  -
+5626 Flow-Timer                one  -  flow_timer
 5806 Diversion                 list -  diversions
 5839 Suppress-If-Match         one  -  -
 6050 P-Asserted-Service        list -  -
@@ -116,14 +116,20 @@ ROWS = [row.split() for row in TABLE.strip().splitlines()]
 
 GOOD = {
     "accept": 'application/sdp;level="1,2";q=0.5',
+    "alert_info": "<http://www.example.com/sounds/a,b;c.wav>;x",
     "allow": "INVITE",
+    "call_info": "<http://example.com/alice/photo.jpg>;purpose=icon",
     "call_id": "x@y",
+    "content_disposition": "session;handling=optional",
     "content_length": "0",
     "content_type": "text/plain;charset=utf-8",
     "cseq": "7 OPTIONS",
     "date": "Sat, 13 Nov 2010 23:29:00 GMT",
     "expires": "60",
     "event": "presence;id=1",
+    "flow_timer": "120",
+    "join": "98732@x;to-tag=r1;from-tag=r2",
+    "max_breadth": "60",
     "max_forwards": "70",
     "min_expires": "60",
     "min_se": "90;x=y",
@@ -135,13 +141,18 @@ GOOD = {
     "rseq": "988789",
     "session_expires": "4000;refresher=uac",
     "subscription_state": "active;expires=600",
+    "target_dialog": "fa77as7dad8-sd98ajzz@host.example.com;local-tag=kkaz-;remote-tag=6544",
     "vias": "SIP/2.0/UDP a;branch=z9hG4bK1",
+    "warnings": "307 isi.edu \"Session parameter 'foo' not understood, and more\"",
 }
 ADDRESS = '"A, B" <sip:a@example.com;lr>;index=1'
 NEEDED = {"Via", "From", "To", "Call-ID", "CSeq"}
 TAGS = {"require", "proxy_require", "supported", "unsupported", "allow_events"}
 BAD = {
     **dict.fromkeys(("expires", "max_forwards", "min_expires", "min_se", "rseq", "session_expires"), "-1"),
+    **dict.fromkeys(("max_breadth", "flow_timer"), "+1"),
+    **dict.fromkeys(("alert_info", "call_info", "content_disposition", "join", "target_dialog"), ";x"),
+    "warnings": "30 a b",
     "accept": ";q=1",
     "call_id": "a b",
     "content_length": "x",

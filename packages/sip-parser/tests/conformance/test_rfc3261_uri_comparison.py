@@ -1,4 +1,4 @@
-"""RFC 3261 §19.1.4: which URIs are equivalent, with the RFC's own examples."""
+"""RFC 3261 §19.1.4: which URIs are equivalent, with the RFC's own examples; RFC 5954 for IPv6 addresses."""
 
 import pytest
 
@@ -19,6 +19,20 @@ EQUIVALENT = [
     ),
     ("SIP:alice@atlanta.com", "sip:alice@atlanta.com"),
     ("sip:a%2fb@c", "sip:a%2Fb@c"),
+    ("sip:*21%23@c", "sip:*21#@c"),
+    ("sip:%C3%A9@c", "sip:é@c"),
+    ("sip:%c3%a9@c", "sip:%C3%A9@c"),
+    ("sip:%ff@c", "sip:%FF@c"),
+    ("sip:a@[2001:DB8::1]", "sip:a@[2001:db8:0:0::1]"),
+    ("sip:a@[::ffff:192.0.2.1]", "sip:a@[::FFFF:C000:201]"),
+    ("sip:a:%70w@c", "sip:a:pw@c"),
+    ("sip:a@c;x=%41b", "sip:a@c;X=aB"),
+    ("sip:a@c;lr", "sip:a@c"),
+    ("sip:a@c?To=x%40y&Subject=b", "sip:a@c?s=B&t=x%40y"),
+    ("sip:a@c?Route=%3Csip:P;lr%3E", "sip:a@c?route=%3Csip:p;lr%3E"),
+    ("sip:a@c?Contact=%22A%22%20%3Csip:b@D%3E", "sip:a@c?m=sip:b@d"),
+    ("sip:a@c?Subject=%22A%22", "sip:a@c?subject=%22A%22"),
+    ("sip:a@c?(=1", "sip:a@c?%28=1"),
 ]
 
 DIFFERENT = [
@@ -39,6 +53,18 @@ DIFFERENT = [
     ("sip:a%2Fb@c", "sip:a/b@c"),
     ("sip:a%2541@c", "sip:aA@c"),
     ("sip:a%2541@c", "sip:a%41@c"),
+    ("sip:a%252Fb@c", "sip:a%2Fb@c"),
+    *((f"sip:a%{ord(char):02x}b@c", f"sip:a{char}b@c") for char in ";/?&=+$,"),
+    ("sip:Alice@c", "sip:alice@c"),
+    ("sip:a:PW@c", "sip:a:pw@c"),
+    ("sip:a@c;x", "sip:a@c;x=1"),
+    ("sip:a@[2001:db8::1]", "sip:a@[2001:db8::2]"),
+    ("sip:a@[::1]", "sip:a@1"),
+    ("sip:a@c?s=x", "sip:a@c?s=x&s=x"),
+    ("sip:a@c?s=x", "sip:a@c?x=s"),
+    ("sip:a@c?Call-ID=x", "sip:a@c?Call-ID=X"),
+    ("sip:a@c?body=x", "sip:a@c?body=X"),
+    ("sip:a@c?Subject=%22A%22", "sip:a@c?Subject=%22a%22"),
 ]
 
 
@@ -52,6 +78,24 @@ def test_equivalent_uris(one, other):
 def test_different_uris(one, other):
     assert not parse_uri(one).equivalent(parse_uri(other))
     assert not parse_uri(other).equivalent(parse_uri(one))
+
+
+def test_comparing_is_not_transitive_as_the_rfc_says_itself():
+    on, none, off = (
+        parse_uri(f"sip:carol@chicago.com{text}") for text in (";security=on", "", ";security=off")
+    )
+    assert on.equivalent(none)
+    assert none.equivalent(off)
+    assert not on.equivalent(off)
+
+
+def test_uris_nested_in_uris_are_not_followed_down():
+    inner = "x"
+    for _ in range(200):
+        inner = f"sip:a@c?to={inner.replace('%', '%25').replace('?', '%3F').replace('=', '%3D')}"
+    one, other = parse_uri(inner), parse_uri(inner[:-1] + "y")
+    assert one.equivalent(one)
+    assert not one.equivalent(other)
 
 
 @pytest.mark.parametrize(

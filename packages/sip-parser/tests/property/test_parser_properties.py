@@ -1,11 +1,15 @@
 """What holds for every message: round trips, edits that touch one line, and no error but our own."""
 
 import contextlib
+import re
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trunkline.sip_parser import (
+    DigestChallenge,
+    DigestCredentials,
+    Headers,
     KeepAlive,
     NameAddr,
     RemoteProtocolError,
@@ -13,6 +17,7 @@ from trunkline.sip_parser import (
     StreamReader,
     Via,
     check_message,
+    equivalent_values,
     make_response,
     parse_datagram,
     parse_uri,
@@ -20,9 +25,13 @@ from trunkline.sip_parser import (
     unquote,
 )
 from trunkline.sip_parser.testing import (
+    digest_challenges,
+    digest_credentials,
+    header_lines,
     message_bytes,
     messages,
     mutated_bytes,
+    mutations,
     name_addrs,
     other_uris,
     requests,
@@ -44,6 +53,10 @@ def parsed(data):
         return parse_datagram(data), None
     except RemoteProtocolError as error:
         return error.message, error
+
+
+def other_lines(headers, name):
+    return [line for known, line in zip(headers._names, headers._lines, strict=True) if known != name]
 
 
 def read_everything(message):
@@ -118,6 +131,95 @@ def test_a_changed_header_changes_its_line_and_nothing_else(data, hops):
     assert after.headers._lines[index + 1 :] == before._lines[index + 1 :]
     assert after.start_line() == message.start_line()
     assert after.body == message.body
+
+
+@given(message_bytes(), st.data())
+def test_any_change_to_the_headers_leaves_every_other_line_as_it_came(data, draw):
+    message = parse_datagram(data)
+    message.headers.set("Content-Length", str(len(message.body)))
+    before = [(name, line) for name, line in zip(message.headers._names, message.headers._lines, strict=True)]
+    name = draw.draw(st.sampled_from([name for name, _ in before if name != "content-length"]))
+    change = draw.draw(st.sampled_from(["set", "remove", "prepend", "add", "replace_top", "pop_value"]))
+    if change == "replace_top" and not message.headers.values(name):
+        change = "add"
+    getattr(message.headers, change)(name, *([] if change in ("remove", "pop_value") else ["1"]))
+    written = message.to_bytes()
+    lines = written[: written.index(b"\r\n\r\n")].decode("utf-8", "surrogateescape") + "\r\n"
+    start = message.start_line() + "\r\n"
+    assert lines.startswith(start)
+    lines = lines.removeprefix(start)
+    for known, line in before:
+        if known != name:
+            assert line + "\r\n" in lines
+            lines = lines.replace(line + "\r\n", "", 1)
+    # what is left over are lines of the header that was changed
+    rest = Headers()
+    for line in lines.replace("\r\n ", " ").split("\r\n")[:-1]:
+        rest.add(line.partition(":")[0].rstrip(), line.partition(":")[2].strip())
+    assert set(rest.names()) <= {name}
+    assert written.endswith(b"\r\n\r\n" + message.body)
+
+
+@given(message_bytes(), st.binary(max_size=40))
+def test_another_body_changes_the_length_and_no_other_line(data, body):
+    message = parse_datagram(data)
+    before = message.headers.copy()
+    message.body = body
+    after = parse_datagram(message.to_bytes())
+    assert after.body == body
+    assert after.content_length == len(body)
+    assert other_lines(after.headers, "content-length") == other_lines(before, "content-length")
+
+
+@given(uris(), st.randoms(use_true_random=False))
+def test_a_uri_is_equivalent_to_itself_in_another_spelling(uri, random):
+    def respelled(text):
+        return text and re.sub(
+            "%..|[A-Za-z0-9]",
+            lambda match: (
+                random.choice([match[0].upper(), match[0].lower()])
+                if match[0][0] == "%"
+                else random.choice([match[0], f"%{ord(match[0]):02x}"])
+            ),
+            text,
+        )
+
+    names = list(uri.params)
+    random.shuffle(names)
+    other = uri.replace(
+        user=respelled(uri.user),
+        password=respelled(uri.password),
+        host=uri.host.upper(),
+        params={name.upper(): respelled(uri.params[name]) for name in names},
+        headers=uri.headers and "&".join(reversed(uri.headers.split("&"))),
+    )
+    again = parse_uri(str(other))
+    assert uri.equivalent(again)
+    assert again.equivalent(uri)
+    assert not uri.equivalent(again.replace(port=1 if uri.port != 1 else None))
+
+
+@given(digest_challenges())
+def test_a_challenge_written_reads_the_same(challenge):
+    assert DigestChallenge.parse(str(challenge)) == challenge
+
+
+@given(digest_credentials())
+def test_credentials_written_read_the_same(credentials):
+    assert DigestCredentials.parse(str(credentials)) == credentials
+
+
+@given(header_lines(), st.text(max_size=30))
+def test_comparing_values_raises_nothing_and_every_value_equals_itself_in_blanks(line, other):
+    name, value = line
+    assert equivalent_values(name, value, f" {value}\t")
+    assert equivalent_values(name, value, other) == equivalent_values(name, other, value)
+
+
+@given(mutations(st.just(b"OPTIONS sip:a@b SIP/2.0\r\n\r\n")))
+def test_mutations_of_ones_own_bytes_raise_nothing_but_remote_protocol_error(data):
+    with contextlib.suppress(RemoteProtocolError):
+        read_everything(parse_datagram(data))
 
 
 @given(message_bytes(), vias())

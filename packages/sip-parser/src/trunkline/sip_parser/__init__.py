@@ -1,6 +1,7 @@
 """SIP messages, headers, URIs, digest and stream framing: the public face. See the README."""
 
 from ._address import NameAddr
+from ._comparison import equivalent_values
 from ._digest import DIGEST_ALGORITHMS, DigestChallenge, DigestCredentials, digest_response, ha1
 from ._errors import LocalProtocolError, RemoteProtocolError, SipError
 from ._fields import ParamValue, RetryAfter, WarningValue, format_date, parse_date
@@ -39,6 +40,7 @@ __all__ = [
     "WarningValue",
     "check_message",
     "digest_response",
+    "equivalent_values",
     "format_date",
     "ha1",
     "make_response",

@@ -20,14 +20,17 @@ from ._grammar import (
     REMEMBERED_VALUES,
     Params,
     format_params,
+    one_line,
     parse_params,
     quote,
-    unfold,
+    same_values,
     unquote,
 )
 from ._uri import AnyUri, parse_uri
 
 SECTION: Final = "RFC 3261 §25.1"
+
+_NEVER_ALONE: Final = ("tag", "q", "expires")
 
 # A display name without quotes is taken whatever its characters, if none of them could be something else.
 _match_name_addr = re.compile(
@@ -61,14 +64,28 @@ class NameAddr:
         Source: RFC 3261 §20.10
         """
         try:
-            return _remembered_address(text) if len(text) <= REMEMBERED_LENGTH else _parse_address(text)
+            return _remembered(text) if len(text) <= REMEMBERED_LENGTH else _parse(text)
         except RemoteProtocolError as error:
-            raise RemoteProtocolError(f"{header}: {error.reason}", error.status_hint, error.section) from None
+            raise of_header(error, header) from None
 
     @property
     def tag(self) -> str | None:
         """The tag parameter, None when absent or empty. Source: RFC 3261 §19.3"""
         return self.params.get("tag") or None
+
+    def equivalent(self, other: NameAddr) -> bool:
+        """Compare the URIs and the parameters; the display name and the brackets do not count.
+
+        `tag`, `q` and `expires` must be in both or in none; another parameter that only one has is ignored.
+
+        Source: RFC 3261 §20.20, §20.39, §20.10
+        """
+        ours, theirs = self.params, other.params
+        return (
+            self.uri.equivalent(other.uri)
+            and same_values(ours, theirs)
+            and all((name in ours) == (name in theirs) for name in _NEVER_ALONE)
+        )
 
     def replace(self, **changes: Any) -> NameAddr:
         """Make a copy with some fields changed, such as `address.replace(params={"tag": "1"})`."""
@@ -79,10 +96,13 @@ class NameAddr:
         return f"{name}<{self.uri}>{format_params(self.params)}"
 
 
-def _parse_address(text: str) -> NameAddr:
-    if "\n" in text:
-        text = unfold(text)
-    text = text.strip(" \t")
+def of_header(error: RemoteProtocolError, header: str) -> RemoteProtocolError:
+    """Say in which header the error was."""
+    return RemoteProtocolError(f"{header}: {error.reason}", error.status_hint, error.section)
+
+
+def read_address(text: str) -> NameAddr:
+    """Read an address that is on one line, without blanks around it; errors do not say in which header."""
     match = _match_name_addr(text)
     if match is None:
         return _parse_addr_spec(text)
@@ -97,7 +117,11 @@ def _parse_address(text: str) -> NameAddr:
     return NameAddr(name or None, parse_uri(uri), parse_params(params, "parameters") if params else NO_PARAMS)
 
 
-_remembered_address = lru_cache(REMEMBERED_VALUES)(_parse_address)
+def _parse(text: str) -> NameAddr:
+    return read_address(one_line(text))
+
+
+_remembered = lru_cache(REMEMBERED_VALUES)(_parse)
 
 
 def _parse_addr_spec(text: str) -> NameAddr:

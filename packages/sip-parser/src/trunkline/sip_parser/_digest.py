@@ -27,9 +27,12 @@ _HASHES: Final[dict[str, Callable[[bytes], Any]]] = {
     "sha-256": hashlib.sha256,
     "sha-512-256": lambda data: hashlib.new("sha512_256", data),
 }
-_PARAM = re.compile(
-    rf"[ \t]*(?:({TOKEN})[ \t]*=[ \t]*(\"(?:[^\"\\]|\\.)*+\"|[^\s,\"]*+)[ \t]*)?(?:,|\Z)", re.DOTALL
-)
+# A parameter with its comma, an empty element, or whatever is neither: so the whole text is found in one go.
+_find_params = re.compile(
+    rf"[ \t]*+({TOKEN})[ \t]*+=[ \t]*+(?:\"([^\"\\]*+)\"|(\"(?:[^\"\\]|\\.)*+\"|[^\s,\"]*+))[ \t]*+(?:,|\Z)"
+    r"|[ \t]*+,|([^ \t].*+)",
+    re.DOTALL,
+).findall
 _is_nonce_count = re.compile(r"[0-9A-Fa-f]{1,8}").fullmatch
 
 
@@ -283,29 +286,24 @@ def _spelled(algorithm: str | None) -> str:
 
 def _parse(value: str, what: str, needed: tuple[str, ...]) -> dict[str, str]:
     text = (unfold(value) if "\n" in value else value).strip(" \t")
-    scheme, _, rest = text.partition(" ")
+    scheme, _, rest = text.replace("\t", " ").partition(" ")
     if scheme.lower() != "digest":
         raise RemoteProtocolError(
             f"{what}: expected the scheme Digest, got {shown(scheme)}", section="RFC 3261 §22.4"
         )
     params: dict[str, str] = {}
-    position = 0
-    while position < len(rest):
-        match = _PARAM.match(rest, position)
-        if match is None:
+    for name, plain, other, wrong in _find_params(rest):
+        if wrong:
             raise RemoteProtocolError(
-                f"{what}: expected name=value and a comma, got {shown(rest[position:])}",
+                f"{what}: expected name=value and a comma, got {shown(wrong)}",
                 section="RFC 7616 §3.4",
-                offset=len(text) - len(rest) + position,
+                offset=len(text) - len(wrong),
             )
-        if match[1] is not None:
-            name = match[1].lower()
-            if name in params:
-                raise RemoteProtocolError(
-                    f"{what}: expected {name} once, got it twice", section="RFC 7616 §3.4"
-                )
-            params[name] = unquote(match[2])
-        position = match.end()
+        lower = name.lower()
+        if lower in params:
+            raise RemoteProtocolError(f"{what}: expected {lower} once, got it twice", section="RFC 7616 §3.4")
+        if lower:
+            params[lower] = plain or unquote(other)
     for name in needed:
         if name not in params:
             raise RemoteProtocolError(f"{what}: expected {name}, got none", section="RFC 7616 §3.4")

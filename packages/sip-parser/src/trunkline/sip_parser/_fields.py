@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from ._errors import LocalProtocolError, RemoteProtocolError, shown
-from ._grammar import NO_PARAMS, Params, format_params, parse_params, quote, unfold, unquote
+from ._grammar import NO_PARAMS, Params, format_params, number_from, parse_params, quote, unfold, unquote
 
 _match_value = re.compile(r"((?:\"(?:[^\"\\]|\\.)*+\"|<[^<>]*>|[^\";<])*+)(?:;(.*))?", re.DOTALL).fullmatch
 _is_quality = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?").fullmatch
@@ -23,6 +23,7 @@ _match_warning = re.compile(r"([0-9]{3})[ \t]+([^ \t\"]+)[ \t]+(\"(?:[^\"\\]|\\.
 _match_date = re.compile(
     r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT"
 ).fullmatch
+_MAX_SECONDS: Final = (1 << 32) - 1
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -95,12 +96,12 @@ class RetryAfter:
             RemoteProtocolError: the text is something else, or 2**32 seconds or more.
         """
         match = _match_retry((unfold(text) if "\n" in text else text).strip(" \t"))
-        if match is None or len(match[1]) > 10 or int(match[1]) >= 1 << 32:
+        if match is None or (seconds := number_from(match[1], _MAX_SECONDS)) > _MAX_SECONDS:
             raise RemoteProtocolError(
                 f"Retry-After: expected seconds below 2**32, got {shown(text)}", section="RFC 3261 §20.33"
             )
         comment = None if match[2] is None else match[2][1:-1]
-        return cls(int(match[1]), comment, parse_params(match[3], "Retry-After") if match[3] else NO_PARAMS)
+        return cls(seconds, comment, parse_params(match[3], "Retry-After") if match[3] else NO_PARAMS)
 
     def __str__(self) -> str:
         comment = "" if self.comment is None else f" ({self.comment})"
@@ -151,8 +152,9 @@ def parse_date(text: str) -> datetime:
     match = _match_date(text.strip(" \t"))
     if match is not None and match[2] in _MONTHS:
         day, year, hour, minute, second = (int(match[number]) for number in (1, 3, 4, 5, 6))
+        second = 59 if second == 60 else second  # a leap second
         try:
-            return datetime(year, _MONTHS.index(match[2]) + 1, day, hour, minute, min(second, 59), tzinfo=UTC)
+            return datetime(year, _MONTHS.index(match[2]) + 1, day, hour, minute, second, tzinfo=UTC)
         except ValueError:
             pass
     raise RemoteProtocolError(

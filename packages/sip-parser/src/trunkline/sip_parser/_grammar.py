@@ -36,10 +36,12 @@ class FrozenParams(dict[str, str | None]):
 
 NO_PARAMS: Final = FrozenParams()
 
+REMEMBERED_LINES: Final = 8192
 REMEMBERED_VALUES: Final = 4096
 REMEMBERED_LENGTH: Final = 256
-"""Parsed values are remembered by their text, because the messages of a call repeat each other: this many of
-each kind, of at most this many characters, so that a peer can fill no more than some megabytes."""
+"""What was parsed is remembered by its text, because the messages of a call repeat each other: this many
+header lines, URIs and start lines, of at most this many characters each, so that a peer can fill no more
+than some megabytes."""
 
 
 class Unchanged(Enum):
@@ -61,7 +63,9 @@ _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _NEEDS_PAIR = re.compile(r'["\\\x00-\x08\x0a-\x1f\x7f]')
 _FOLD = re.compile(r"(?<![ \t])[ \t]*+(?:\r\n[ \t]++)+")
-_LIST_MARK = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z|\\\Z)|<[^<>]*>|\([^()]*\)|,', re.DOTALL)
+# A comment may hold escaped parentheses, and comments; of those, one level is read.
+_COMMENT = r"\((?:[^()\\]|\\.|\((?:[^()\\]|\\.)*+\))*+\)"
+_LIST_MARK = re.compile(rf'"(?:[^"\\]|\\.)*+(?:"|\Z|\\\Z)|<[^<>]*>|{_COMMENT}|,', re.DOTALL)
 
 # RFC 3261's grammar allowed this by mistake; both spellings are to be tolerated. Source: RFC 5118 §4.10
 _one_colon_more = re.compile(r":::(?=[0-9]+\.[0-9.]+\Z)")
@@ -81,9 +85,17 @@ _COMMON: Final = (
 _PARAM_NAMES: Final[dict[str, str]] = {name: name for name in _COMMON.split()}
 
 
+BLANKS: Final = " \t\r\n"
+
+
 def unfold(text: str) -> str:
     """Make one line of a folded value: each fold becomes one space. Source: RFC 3261 §7.3.1."""
     return _FOLD.sub(" ", text)
+
+
+def one_line(text: str) -> str:
+    """Unfold a value and take off the blanks around it."""
+    return (unfold(text) if "\n" in text else text).strip(BLANKS)
 
 
 def split_list(text: str) -> list[str]:
@@ -119,9 +131,11 @@ def parse_params(text: str, what: str) -> Params:
     Raises:
         RemoteProtocolError: a name that is no token, a name given twice, or text between parameters.
     """
-    params: Params = {}
     if _plain_params(text) is None:
         return _parse_spaced_params(text, what)
+    if text[:4] == "tag=" and ";" not in text:
+        return FrozenParams(tag=text[4:])
+    params: Params = {}
     for part in text.split(";"):
         name, equals, value = part.partition("=")
         known = _PARAM_NAMES.get(name)
@@ -173,6 +187,21 @@ def format_params(params: Params) -> str:
     if not params:
         return ""
     return "".join([f";{name}" if value is None else f";{name}={value}" for name, value in params.items()])
+
+
+def same_values(ours: Params, theirs: Params) -> bool:
+    """Whether the parameters that both have are equal: tokens in any case, quoted strings to the letter.
+
+    Source: RFC 3261 §7.3.1
+    """
+    return all(
+        comparable(value) == comparable(theirs[name]) for name, value in ours.items() if name in theirs
+    )
+
+
+def comparable(value: str | None) -> str | None:
+    """Give a parameter's value the spelling it is compared by. Source: RFC 3261 §7.3.1"""
+    return value if value is None or value[:1] == '"' else value.lower()
 
 
 def quote(text: str) -> str:
@@ -231,12 +260,33 @@ def host_from(text: str, what: str) -> str:
     return host
 
 
+def number_from(digits: str, limit: int) -> int:
+    """Read decimal digits, any number of leading zeros among them; what is over the limit gives limit + 1."""
+    if len(digits) > 18:
+        digits = digits.lstrip("0") or "0"
+        if len(digits) > 18:
+            return limit + 1
+    return min(int(digits), limit + 1)
+
+
 def port_from(text: str, what: str) -> int:
     """Read a port number."""
-    port = int(text) if len(text) <= 10 else 65536
+    port = int(text) if len(text) <= 5 else number_from(text, 65535)
     if port > 65535:
         raise RemoteProtocolError(f"{what}: expected a port up to 65535, got {shown(text)}", section=GRAMMAR)
     return port
+
+
+def same_host(one: str, other: str) -> bool:
+    """Compare names in any case, and IPv6 addresses by what they stand for. Source: RFC 5954 §4.2"""
+    if one.lower() == other.lower():
+        return True
+    if ":" not in one or ":" not in other:
+        return False
+    try:
+        return IPv6Address(one.strip("[]")) == IPv6Address(other.strip("[]"))
+    except AddressValueError:
+        return False
 
 
 def format_host(host: str) -> str:

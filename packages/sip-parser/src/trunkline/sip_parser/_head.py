@@ -11,10 +11,11 @@ Source: RFC 3261 §7
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NoReturn
 
 from ._errors import RemoteProtocolError, shown
-from ._grammar import is_token
+from ._grammar import REMEMBERED_LENGTH, REMEMBERED_VALUES, is_token
 from ._headers import Headers
 from ._messages import Message, Request, Response
 from ._names import CANONICAL, KNOWN_METHODS, WRITTEN_NAMES, learn_name
@@ -28,9 +29,10 @@ MAX_HEADERS: Final = 256
 _MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
 _NEEDED: Final = frozenset(_MANDATORY)
 
-_is_version = re.compile(r"SIP/[0-9]{1,4}\.[0-9]{1,4}", re.IGNORECASE).fullmatch
+# ASCII, because without it a long s would be an S in any case.
+_is_version = re.compile(r"SIP/[0-9]{1,4}\.[0-9]{1,4}", re.IGNORECASE | re.ASCII).fullmatch
 _match_status_line = re.compile(
-    r"(SIP/[0-9]{1,4}\.[0-9]{1,4}) ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE | re.DOTALL
+    r"(SIP/[0-9]{1,4}\.[0-9]{1,4}) ([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE | re.ASCII | re.DOTALL
 ).fullmatch
 _bad_uri = re.compile(r"[\s<>\"\x00-\x1f\x7f]").search
 _stray = re.compile(r"\r(?!\n)|(?<!\r)\n|(?<!\\)\x00").search
@@ -56,8 +58,10 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
         _check_line_ends(head, len(lines), max_headers)
     headers = Headers.__new__(Headers)
     try:
-        names = [CANONICAL[line[: line.index(":")]] for line in lines]
-    except (ValueError, KeyError):
+        names = [CANONICAL[name] for name, colon, _ in [line.partition(":") for line in lines] if colon]
+    except KeyError:
+        names = []
+    if len(names) != len(lines):
         names, lines = _read_lines(head, lines)
     headers._names = names
     headers._lines = lines
@@ -65,7 +69,8 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
     headers._changed = False
     message = _read_start_line(start_line, headers)
     distinct = set(names)
-    if not distinct >= _NEEDED or (len(distinct) != len(names) and _doubled(names)):
+    repeated = len(names) - len(distinct)
+    if not distinct >= _NEEDED or (repeated and repeated >= names.count("via") and _doubled(names)):
         _refuse_headers(names, message)
     if "content-length" in distinct:
         try:
@@ -139,6 +144,27 @@ def has_stray_line_end(head: str) -> bool:
 
 
 def _read_start_line(start_line: str, headers: Headers) -> Message:
+    known = len(start_line) <= REMEMBERED_LENGTH
+    parts = _remembered_parts(start_line) if known else _parts(start_line)
+    if parts is None:
+        _refuse_start_line(start_line, headers)
+    message: Request | Response
+    if len(parts) == 3:
+        message = Request.__new__(Request)
+        message._method, message._uri, message._version = parts
+        message._parsed_uri = None
+    else:
+        message = Response.__new__(Response)
+        message._version, (message._status, message._reason) = parts
+    message.headers = headers
+    message._start = start_line
+    message._body = b""
+    message._changed = False
+    return message
+
+
+def _parts(start_line: str) -> tuple[str, str, str] | tuple[str, tuple[int, str]] | None:
+    """Give method, URI and version of a request line, or version and (status, reason) of a status line."""
     parts = start_line.split(" ")
     if len(parts) == 3:
         method, uri, version = parts
@@ -148,32 +174,12 @@ def _read_start_line(start_line: str, headers: Headers) -> Message:
             and uri
             and _bad_uri(uri) is None
         ):
-            return _request(method, uri, version, start_line, headers)
+            return method, uri, version
     match = _match_status_line(start_line)
-    if match is None:
-        _refuse_start_line(start_line, headers)
-    response = Response.__new__(Response)
-    response.headers = headers
-    response._start = start_line
-    response._body = b""
-    response._changed = False
-    response._status = int(match[2])
-    response._reason = match[3] or ""
-    response._version = match[1]
-    return response
+    return None if match is None else (match[1], (int(match[2]), match[3] or ""))
 
 
-def _request(method: str, uri: str, version: str, start_line: str, headers: Headers) -> Request:
-    request = Request.__new__(Request)
-    request.headers = headers
-    request._start = start_line
-    request._body = b""
-    request._changed = False
-    request._method = method
-    request._uri = uri
-    request._version = version
-    request._parsed_uri = None
-    return request
+_remembered_parts = lru_cache(REMEMBERED_VALUES)(_parts)
 
 
 def _refuse_start_line(start_line: str, headers: Headers) -> NoReturn:
@@ -187,7 +193,13 @@ def _refuse_start_line(start_line: str, headers: Headers) -> NoReturn:
     message = None
     parts = start_line.split()
     if len(parts) >= 3 and is_token(parts[0]) and _is_version(parts[-1]) and "via" in headers._names:
-        message = _request(parts[0], " ".join(parts[1:-1]), parts[-1], start_line, headers)
+        message = Request.__new__(Request)
+        message._method, message._uri, message._version = parts[0], " ".join(parts[1:-1]), parts[-1]
+        message._parsed_uri = None
+        message.headers = headers
+        message._start = start_line
+        message._body = b""
+        message._changed = False
     raise RemoteProtocolError(
         f"expected a request line `METHOD URI SIP/2.0` with one space between its parts, "
         f"got {shown(start_line)}",

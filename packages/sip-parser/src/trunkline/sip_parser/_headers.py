@@ -4,7 +4,7 @@ Strategy: a line stays the raw text that came, folds and spelling included, and 
 is; only a line that is changed is made anew. Two lists run in parallel, the canonical names and the lines,
 because finding a short interned string in a short list is quicker than any index that must be kept up.
 Typed values are parsed when first asked for and kept in a cache under the canonical name until a line of
-that name changes (`*via` is the whole list beside the topmost `via`). What a typed value means is `_typed`.
+that name changes (`*via` is the topmost one beside the list `via`). What a typed value means is `_typed`.
 
 Source: RFC 3261 §7.3
 """
@@ -15,10 +15,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ._errors import LocalProtocolError, shown
-from ._grammar import first_comma, split_list, unfold
+from ._grammar import BLANKS, first_comma, one_line, split_list, unfold
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, canonical_name
 
-_BLANKS = " \t\r\n"
 _EMPTY = ", \t\r\n"
 
 
@@ -50,12 +49,12 @@ class Headers:
         if name not in names:
             return None
         value = self._lines[names.index(name)].partition(":")[2]
-        return (unfold(value) if "\n" in value else value).strip(_BLANKS)
+        return (unfold(value) if "\n" in value else value).strip(BLANKS)
 
     def get_all(self, name: str) -> list[str]:
         """Give the value of every line of that name, unfolded and stripped."""
         name = CANONICAL.get(name) or canonical_name(name)
-        return [_value(line) for known, line in zip(self._names, self._lines, strict=True) if known == name]
+        return [value_of(line) for known, line in zip(self._names, self._lines, strict=True) if known == name]
 
     def values(self, name: str) -> list[str]:
         """Give every single value, topmost first: split at commas outside quotes, brackets and comments.
@@ -69,7 +68,7 @@ class Headers:
         if not count:
             return []
         if count == 1:
-            value = _value(self._lines[names.index(name)])
+            value = value_of(self._lines[names.index(name)])
             return split_list(value) if "," in value and name not in NOT_LISTS else [value] if value else []
         lines = self.get_all(name)
         if name in NOT_LISTS:
@@ -85,7 +84,7 @@ class Headers:
         line = self._lines[names.index(name)]
         value = line.partition(":")[2]
         if "," not in value:
-            value = (unfold(value) if "\n" in value else value).strip(_BLANKS)
+            value = (unfold(value) if "\n" in value else value).strip(BLANKS)
             if value:
                 return value
         values = self.values(name)
@@ -108,7 +107,7 @@ class Headers:
     def items(self) -> Iterator[tuple[str, str]]:
         """Give each line as its name as spelled and its value, unfolded and stripped."""
         for line in list(self._lines):
-            yield line.partition(":")[0].rstrip(" \t"), _value(line)
+            yield line.partition(":")[0].rstrip(" \t"), value_of(line)
 
     def add(self, name: str, value: str) -> None:
         """Append a line at the end.
@@ -188,10 +187,10 @@ class Headers:
                 top, rest = value, ""
                 del names[index], lines[index]
             else:
-                top, rest = value[:end], value[end + 1 :].lstrip(_BLANKS)
+                top, rest = value[:end], value[end + 1 :].lstrip(BLANKS)
                 lines[index] = f"{head}: {rest}"
             self._forget(canonical)
-            top = (unfold(top) if "\n" in top else top).strip(_BLANKS)
+            top = one_line(top)
             if end >= 0 and not rest:
                 del names[index], lines[index]
             if top:
@@ -240,9 +239,10 @@ class Headers:
     def _forget(self, canonical: str) -> None:
         self._changed = True
         cache = self._cache
-        if cache:
-            cache.pop(canonical, None)
-            cache.pop("*" + canonical, None)
+        if canonical in cache:
+            del cache[canonical]
+        if canonical == "via":
+            cache.pop("*via", None)
 
     def __eq__(self, other: object) -> bool:
         """Whether both hold the same lines, to the letter."""
@@ -255,9 +255,9 @@ class Headers:
         return f"Headers({list(self.items())!r})"
 
 
-def _value(line: str) -> str:
-    value = line.partition(":")[2]
-    return (unfold(value) if "\n" in value else value).strip(_BLANKS)
+def value_of(line: str) -> str:
+    """Give what follows a line's name, unfolded and stripped."""
+    return one_line(line.partition(":")[2])
 
 
 def _line(canonical: str, name: str, value: str) -> str:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
+from ._grammar import REMEMBERED_LENGTH
 from ._headers import Headers
 from ._more_headers import MoreHeaders
-from ._typed import PARSERS
+from ._typed import read_header, remembered_line
 from ._via import CSeq, Via
 
 if TYPE_CHECKING:
@@ -72,27 +73,37 @@ class MessageBase(MoreHeaders):
         return head + body if body else head
 
     def _typed(self, key: str) -> Any:
-        """Parse a header for the first time and remember the result."""
-        try:
-            value = PARSERS[key](self.headers)
-        except RemoteProtocolError as error:
-            if error.message is None:
+        """Read a header for the first time and remember the result; nearly all have one short line."""
+        headers = self.headers
+        names = headers._names
+        if names.count(key) == 1 and len(line := headers._lines[names.index(key)]) <= REMEMBERED_LENGTH:
+            try:
+                value = headers._cache[key] = remembered_line(line)
+            except RemoteProtocolError as error:
                 error.message = cast("Message", self)
+                raise
+            return value
+        return self._read(key)
+
+    def _read(self, key: str) -> Any:
+        """Read a header for the first time, whatever its lines, and remember the result."""
+        try:
+            value = self.headers._cache[key] = read_header(self.headers, key)
+        except RemoteProtocolError as error:
+            error.message = cast("Message", self)
             raise
-        self.headers._cache[key] = value
         return value
 
     @property
     def top_via(self) -> Via:
         """The topmost Via. Source: RFC 3261 §20.42"""
-        cached: Via | None = self.headers._cache.get("via")
-        return self._typed("via") if cached is None else cached
+        cached: Via | None = self.headers._cache.get("*via")
+        return self._read("*via") if cached is None else cached
 
     @property
     def vias(self) -> list[Via]:
         """Every Via, topmost first."""
-        cached: tuple[Via, ...] | None = self.headers._cache.get("*via")
-        return list(self._typed("*via") if cached is None else cached)
+        return self._all("via")
 
     @property
     def from_(self) -> NameAddr:
@@ -131,8 +142,7 @@ class MessageBase(MoreHeaders):
     @property
     def contacts(self) -> list[NameAddr]:
         """Every Contact in order; empty for `*`. Source: RFC 3261 §20.10"""
-        cached: tuple[NameAddr, ...] | None = self.headers._cache.get("contact")
-        return list(self._typed("contact") if cached is None else cached)
+        return self._all("contact")
 
     @property
     def contact_star(self) -> bool:
@@ -142,14 +152,12 @@ class MessageBase(MoreHeaders):
     @property
     def routes(self) -> list[NameAddr]:
         """Every Route, topmost first. Source: RFC 3261 §20.34"""
-        cached: tuple[NameAddr, ...] | None = self.headers._cache.get("route")
-        return list(self._typed("route") if cached is None else cached)
+        return self._all("route")
 
     @property
     def record_routes(self) -> list[NameAddr]:
         """Every Record-Route, topmost first. Source: RFC 3261 §20.30"""
-        cached: tuple[NameAddr, ...] | None = self.headers._cache.get("record-route")
-        return list(self._typed("record-route") if cached is None else cached)
+        return self._all("record-route")
 
     @property
     def max_forwards(self) -> int | None:
@@ -184,22 +192,22 @@ class MessageBase(MoreHeaders):
     @property
     def require(self) -> list[str]:
         """Option tags the peer requires, lower case. Source: RFC 3261 §20.32"""
-        return self._tags("require")
+        return self._all("require")
 
     @property
     def proxy_require(self) -> list[str]:
         """Option tags the peer requires of proxies, lower case. Source: RFC 3261 §20.29"""
-        return self._tags("proxy-require")
+        return self._all("proxy-require")
 
     @property
     def supported(self) -> list[str]:
         """Option tags the peer supports, lower case. Source: RFC 3261 §20.37"""
-        return self._tags("supported")
+        return self._all("supported")
 
     @property
     def allow(self) -> list[str]:
         """Methods the peer allows, as spelled. Source: RFC 3261 §20.5"""
-        return self._tags("allow")
+        return self._all("allow")
 
     def _optional(self, key: str) -> Any:
         headers = self.headers
@@ -208,16 +216,21 @@ class MessageBase(MoreHeaders):
         cached = headers._cache.get(key)
         return self._typed(key) if cached is None else cached
 
-    def _tags(self, key: str) -> list[Any]:
-        cached: tuple[Any, ...] | None = self.headers._cache.get(key)
-        return list(self._typed(key) if cached is None else cached)
+    def _all(self, key: str) -> list[Any]:
+        headers = self.headers
+        cached: tuple[Any, ...] | None = headers._cache.get(key)
+        if cached is not None:
+            return list(cached)
+        return list(self._typed(key)) if key in headers._names else []
 
 
 def _with_length(headers: Headers, length: int) -> list[str]:
     """Give the lines with one Content-Length that is right, without changing the headers."""
     names, lines = headers._names, headers._lines
+    if "content-length" not in names:
+        return [*lines, f"Content-Length: {length}"]
     values = headers.get_all("content-length")
-    if values and all(value == str(length) for value in values):
+    if all(value == str(length) for value in values):
         return lines
     if len(values) == 1:
         index = names.index("content-length")

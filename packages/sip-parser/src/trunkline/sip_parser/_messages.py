@@ -151,10 +151,14 @@ class Response(MessageBase):
             LocalProtocolError: a status, reason or header that cannot be written.
         """
         self.headers = headers if isinstance(headers, Headers) else Headers(headers or ())
+        _check_status(status)
+        _check_reason(reason)
+        self._status = status
+        self._reason = reason
+        self._start = None
         self._body = body
+        self._changed = True
         self._version = version
-        self.status = status
-        self.reason = reason
 
     @property
     def status(self) -> int:
@@ -163,8 +167,7 @@ class Response(MessageBase):
 
     @status.setter
     def status(self, status: int) -> None:
-        if not 100 <= status <= 699:
-            raise LocalProtocolError(f"expected a status from 100 to 699, got {status}")
+        _check_status(status)
         self._status = status
         self._start = None
         self._changed = True
@@ -176,8 +179,7 @@ class Response(MessageBase):
 
     @reason.setter
     def reason(self, reason: str) -> None:
-        if _bad_reason(reason) is not None:
-            raise LocalProtocolError(f"expected a reason phrase on one line, got {shown(reason)}")
+        _check_reason(reason)
         self._reason = reason
         self._start = None
         self._changed = True
@@ -208,6 +210,16 @@ class Response(MessageBase):
 
     def __repr__(self) -> str:
         return f"<Response {self.start_line()}>"
+
+
+def _check_status(status: int) -> None:
+    if not 100 <= status <= 699:
+        raise LocalProtocolError(f"expected a status from 100 to 699, got {status}")
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.isprintable() and _bad_reason(reason) is not None:
+        raise LocalProtocolError(f"expected a reason phrase on one line, got {shown(reason)}")
 
 
 Message: TypeAlias = Request | Response

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ._address import NameAddr
-from ._fields import ParamValue, RetryAfter
+from ._fields import ParamValue, RetryAfter, WarningValue
 from ._via import CSeq
 
 
@@ -23,63 +23,111 @@ class MoreHeaders:
     def _optional(self, key: str) -> Any:
         raise NotImplementedError
 
-    def _tags(self, key: str) -> list[Any]:
+    def _all(self, key: str) -> list[Any]:
         raise NotImplementedError
 
     @property
     def unsupported(self) -> list[str]:
         """Option tags the peer refused for, lower case. Source: RFC 3261 §20.40"""
-        return self._tags("unsupported")
+        return self._all("unsupported")
 
     @property
     def allow_events(self) -> list[str]:
         """Event packages the peer allows, as spelled. Source: RFC 6665 §8.2.2"""
-        return self._tags("allow-events")
+        return self._all("allow-events")
 
     @property
     def paths(self) -> list[NameAddr]:
         """Every Path, topmost first. Source: RFC 3327 §4"""
-        return self._tags("path")
+        return self._all("path")
 
     @property
     def service_routes(self) -> list[NameAddr]:
         """Every Service-Route, in order. Source: RFC 3608 §5"""
-        return self._tags("service-route")
+        return self._all("service-route")
 
     @property
     def asserted_identities(self) -> list[NameAddr]:
         """Every P-Asserted-Identity. Source: RFC 3325 §9.1"""
-        return self._tags("p-asserted-identity")
+        return self._all("p-asserted-identity")
 
     @property
     def preferred_identities(self) -> list[NameAddr]:
         """Every P-Preferred-Identity. Source: RFC 3325 §9.2"""
-        return self._tags("p-preferred-identity")
+        return self._all("p-preferred-identity")
 
     @property
     def diversions(self) -> list[NameAddr]:
         """Every Diversion, the latest first. Source: RFC 5806 §4"""
-        return self._tags("diversion")
+        return self._all("diversion")
 
     @property
     def history(self) -> list[NameAddr]:
         """Every History-Info, in order; `index` is a parameter. Source: RFC 7044 §5"""
-        return self._tags("history-info")
+        return self._all("history-info")
 
     @property
     def reasons(self) -> list[ParamValue]:
         """Every Reason: the protocol, and `cause` and `text`. Source: RFC 3326 §2"""
-        return self._tags("reason")
+        return self._all("reason")
 
     @property
     def accept(self) -> list[ParamValue]:
         """Every Accept, with its `q`. Source: RFC 3261 §20.1"""
-        return self._tags("accept")
+        return self._all("accept")
 
     @property
     def privacy(self) -> list[str]:
         """Kinds of privacy asked for, lower case. Source: RFC 3323 §4.2"""
-        return self._tags("privacy")
+        return self._all("privacy")
+
+    @property
+    def warnings(self) -> list[WarningValue]:
+        """Every Warning. Source: RFC 3261 §20.43"""
+        return self._all("warning")
+
+    @property
+    def call_info(self) -> list[ParamValue]:
+        """Every Call-Info: a URI in brackets and its `purpose`. Source: RFC 3261 §20.9"""
+        return self._all("call-info")
+
+    @property
+    def alert_info(self) -> list[ParamValue]:
+        """Every Alert-Info: a URI in brackets. Source: RFC 3261 §20.4"""
+        return self._all("alert-info")
+
+    @property
+    def content_disposition(self) -> ParamValue | None:
+        """What the body is for, and `handling`; None when absent. Source: RFC 3261 §20.11"""
+        value: ParamValue | None = self._optional("content-disposition")
+        return value
+
+    @property
+    def max_breadth(self) -> int | None:
+        """Branches this request may still have at once; None when absent. Source: RFC 5393 §5.3.3"""
+        value: int | None = self._optional("max-breadth")
+        return value
+
+    @property
+    def flow_timer(self) -> int | None:
+        """Seconds without a keep-alive after which the edge gives a flow up; None when absent.
+
+        Source: RFC 5626 §10.3
+        """
+        value: int | None = self._optional("flow-timer")
+        return value
+
+    @property
+    def join(self) -> ParamValue | None:
+        """A Call-ID, `to-tag` and `from-tag`; None when absent. Source: RFC 3911 §7.1"""
+        value: ParamValue | None = self._optional("join")
+        return value
+
+    @property
+    def target_dialog(self) -> ParamValue | None:
+        """A Call-ID, `local-tag` and `remote-tag`; None when absent. Source: RFC 4538 §7"""
+        value: ParamValue | None = self._optional("target-dialog")
+        return value
 
     @property
     def refer_to(self) -> NameAddr | None:

@@ -1,4 +1,8 @@
-"""From raw header lines to typed values: one function a header, found by the key its value is cached under.
+"""From raw header lines to typed values: one function a header, found by its canonical name.
+
+Strategy: a line means the same wherever it stands, and the messages of a call repeat each other's lines. So
+what a line means is remembered by its whole text, and most headers are one look-up from raw to typed. A list
+is a tuple for each line, put together where there are several.
 
 Only the headers a message has as attributes; the values themselves are read in `_via`, `_address`, `_fields`.
 """
@@ -6,51 +10,82 @@ Only the headers a message has as attributes; the values themselves are read in 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
-from ._address import NameAddr
+from ._address import NameAddr, of_header, read_address
 from ._errors import RemoteProtocolError, shown
-from ._fields import ParamValue, RetryAfter, parse_date
-from ._grammar import is_token
+from ._fields import ParamValue, RetryAfter, WarningValue, parse_date
+from ._grammar import (
+    BLANKS,
+    REMEMBERED_LENGTH,
+    REMEMBERED_LINES,
+    is_token,
+    number_from,
+    split_list,
+    unfold,
+)
 from ._headers import Headers
-from ._names import WRITTEN_NAMES
-from ._via import CSeq, Via
+from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, learn_name
+from ._via import CSeq, Via, read_cseq, read_via
+
+Reader = Callable[[str], Any]
+"""Makes the typed value of one value's text."""
+
+_SECONDS: Final = (1 << 32) - 1
 
 
-def _one(headers: Headers, name: str) -> str:
-    value = headers.get(name)
-    if value is None:
-        raise RemoteProtocolError(
-            f"expected a {WRITTEN_NAMES[name]} header, got none", section="RFC 3261 §8.1.1"
-        )
-    return value
+def read_number(value: str, what: str, limit: int, section: str) -> int:
+    """Read a decimal number from 0 to `limit`."""
+    if not (value.isascii() and value.isdigit()):
+        raise RemoteProtocolError(f"{what}: expected a number, got {shown(value)}", section=section)
+    number = number_from(value, limit)
+    if number > limit:
+        raise RemoteProtocolError(f"{what}: expected at most {limit}, got {shown(value)}", section=section)
+    return number
 
 
-def _top_via(headers: Headers) -> Via:
-    value = headers.top_value("via")
-    if value is None:
-        raise RemoteProtocolError("expected a Via header, got none", section="RFC 3261 §8.1.1.7")
-    return Via.parse(value)
+def _number(name: str, limit: int, section: str) -> Reader:
+    written = WRITTEN_NAMES[name]
+    return lambda value: read_number(value, written, limit, section)
 
 
-def _vias(headers: Headers) -> tuple[Via, ...]:
-    vias = tuple([Via.parse(value) for value in headers.values("via")])
-    if vias:
-        headers._cache["via"] = vias[0]
-    return vias
+def _address(name: str) -> Reader:
+    written = WRITTEN_NAMES[name]
+
+    def read(value: str) -> NameAddr:
+        try:
+            return read_address(value)
+        except RemoteProtocolError as error:
+            raise of_header(error, written) from None
+
+    return read
 
 
-def _from(headers: Headers) -> NameAddr:
-    return NameAddr.parse(_one(headers, "from"), "From")
+def _value(name: str) -> Reader:
+    written = WRITTEN_NAMES[name]
+    return lambda value: ParamValue.parse(value, written)
 
 
-def _to(headers: Headers) -> NameAddr:
-    return NameAddr.parse(_one(headers, "to"), "To")
+def _seconds_with_params(name: str, section: str) -> Callable[[str], ParamValue]:
+    written = WRITTEN_NAMES[name]
+
+    def read(value: str) -> ParamValue:
+        found = ParamValue.parse(value, written)
+        read_number(found.value, written, _SECONDS, section)
+        return found
+
+    return read
 
 
-def _call_id(headers: Headers) -> str:
-    value = _one(headers, "call-id")
+_min_se_with_params = _seconds_with_params("min-se", "RFC 4028 §5")
+
+
+def _min_se(value: str) -> int:
+    return int(_min_se_with_params(value).value)
+
+
+def _call_id(value: str) -> str:
     if not value or " " in value or "\t" in value:
         raise RemoteProtocolError(
             f"Call-ID: expected an identifier without blanks, got {shown(value)}", section="RFC 3261 §20.8"
@@ -58,113 +93,124 @@ def _call_id(headers: Headers) -> str:
     return value
 
 
-def _cseq(headers: Headers) -> CSeq:
-    return CSeq.parse(_one(headers, "cseq"))
-
-
-def _contacts(headers: Headers) -> tuple[NameAddr, ...]:
-    values = headers.values("contact")
-    if "*" in values:
-        if len(values) > 1:
-            raise RemoteProtocolError("Contact: expected * to stand alone", section="RFC 3261 §10.2.2")
-        return ()
-    return tuple([NameAddr.parse(value, "Contact") for value in values])
-
-
-def _addresses(name: str) -> Callable[[Headers], tuple[NameAddr, ...]]:
-    written = WRITTEN_NAMES[name]
-    return lambda headers: tuple([NameAddr.parse(value, written) for value in headers.values(name)])
-
-
-def _number(name: str, limit: int, section: str) -> Callable[[Headers], int]:
-    def parse(headers: Headers) -> int:
-        return read_number(_one(headers, name), WRITTEN_NAMES[name], limit, section)
-
-    return parse
-
-
-def read_number(value: str, what: str, limit: int, section: str) -> int:
-    """Read a decimal number from 0 to `limit`."""
-    if not (value.isascii() and value.isdigit()):
-        raise RemoteProtocolError(f"{what}: expected a number, got {shown(value)}", section=section)
-    number = int(value) if len(value) <= 20 else limit + 1
-    if number > limit:
-        raise RemoteProtocolError(f"{what}: expected at most {limit}, got {shown(value)}", section=section)
-    return number
-
-
-def _content_type(headers: Headers) -> str:
-    value = _one(headers, "content-type").partition(";")[0]
-    kind, slash, subtype = value.partition("/")
-    kind, subtype = kind.strip(" \t").lower(), subtype.strip(" \t").lower()
+def _content_type(value: str) -> str:
+    kind, slash, subtype = value.partition(";")[0].partition("/")
+    kind, subtype = kind.strip(" \t"), subtype.strip(" \t")
     if not slash or is_token(kind) is None or is_token(subtype) is None:
         raise RemoteProtocolError(
             f"Content-Type: expected type/subtype, got {shown(value)}", section="RFC 3261 §20.15"
         )
-    return f"{kind}/{subtype}"
+    return f"{kind}/{subtype}".lower()
 
 
-def _option_tags(name: str) -> Callable[[Headers], tuple[str, ...]]:
-    return lambda headers: tuple([value.lower() for value in headers.values(name)])
-
-
-def _methods(headers: Headers) -> tuple[str, ...]:
-    return tuple(headers.values("allow"))
-
-
-def _events(headers: Headers) -> tuple[str, ...]:
-    return tuple(headers.values("allow-events"))
-
-
-def _address(name: str) -> Callable[[Headers], NameAddr]:
-    return lambda headers: NameAddr.parse(_one(headers, name), WRITTEN_NAMES[name])
-
-
-def _value(name: str) -> Callable[[Headers], ParamValue]:
-    return lambda headers: ParamValue.parse(_one(headers, name), WRITTEN_NAMES[name])
-
-
-def _values(name: str) -> Callable[[Headers], tuple[ParamValue, ...]]:
-    written = WRITTEN_NAMES[name]
-    return lambda headers: tuple([ParamValue.parse(value, written) for value in headers.values(name)])
-
-
-def _seconds_with_params(name: str, section: str) -> Callable[[Headers], ParamValue]:
-    def parse(headers: Headers) -> ParamValue:
-        value = ParamValue.parse(_one(headers, name), WRITTEN_NAMES[name])
-        read_number(value.value, WRITTEN_NAMES[name], _SECONDS, section)
-        return value
-
-    return parse
-
-
-def _min_se(headers: Headers) -> int:
-    return int(_seconds_with_params("min-se", "RFC 4028 §5")(headers).value)
-
-
-def _rack(headers: Headers) -> tuple[int, CSeq]:
-    number, _, cseq = _one(headers, "rack").replace("\t", " ").partition(" ")
-    value = read_number(number, "RAck", _SECONDS, "RFC 3262 §7.2")
+def _rack(value: str) -> tuple[int, CSeq]:
+    number, _, cseq = value.replace("\t", " ").partition(" ")
+    response_number = read_number(number, "RAck", _SECONDS, "RFC 3262 §7.2")
     try:
-        return value, CSeq.parse(cseq)
+        return response_number, read_cseq(cseq.strip(" \t"))
     except RemoteProtocolError as error:
         raise RemoteProtocolError(f"RAck: {error.reason}", section="RFC 3262 §7.2") from None
 
 
-def _privacy(headers: Headers) -> tuple[str, ...]:
-    text = (headers.get("privacy") or "").replace(",", ";")  # some write it as a list
-    return tuple([part for part in (piece.strip(" \t").lower() for piece in text.split(";")) if part])
+def _privacy(value: str) -> tuple[str, ...]:
+    parts = value.replace(",", ";").split(";")  # some write it as a list
+    return tuple([part for part in (piece.strip(" \t").lower() for piece in parts) if part])
 
 
-def _retry_after(headers: Headers) -> RetryAfter:
-    return RetryAfter.parse(_one(headers, "retry-after"))
+_LISTS_OF_ADDRESSES: Final = (
+    "record-route route path service-route p-asserted-identity p-preferred-identity diversion history-info"
+)
+READERS: Final[dict[str, Reader]] = {
+    "via": read_via,
+    "contact": _address("contact"),
+    **{name: _address(name) for name in _LISTS_OF_ADDRESSES.split()},
+    **{name: _address(name) for name in ("from", "to", "refer-to", "referred-by", "reply-to")},
+    **dict.fromkeys(("require", "proxy-require", "supported", "unsupported"), str.lower),
+    **dict.fromkeys(("allow", "allow-events"), str),
+    **{name: _value(name) for name in ("reason", "accept", "call-info", "alert-info", "content-disposition")},
+    **{name: _value(name) for name in ("event", "subscription-state", "replaces", "join", "target-dialog")},
+    "call-id": _call_id,
+    "cseq": read_cseq,
+    "max-forwards": _number("max-forwards", 255, "RFC 3261 §20.22"),
+    "expires": _number("expires", _SECONDS, "RFC 3261 §20.19"),
+    "min-expires": _number("min-expires", _SECONDS, "RFC 3261 §20.23"),
+    "content-length": _number("content-length", _SECONDS, "RFC 3261 §20.14"),
+    "content-type": _content_type,
+    "session-expires": _seconds_with_params("session-expires", "RFC 4028 §4"),
+    "min-se": _min_se,
+    "rseq": _number("rseq", _SECONDS, "RFC 3262 §7.1"),
+    "rack": _rack,
+    "privacy": _privacy,
+    "retry-after": RetryAfter.parse,
+    "date": parse_date,
+    "warning": WarningValue.parse,
+    "max-breadth": _number("max-breadth", _SECONDS, "RFC 5393 §5.3.3"),
+    "flow-timer": _number("flow-timer", _SECONDS, "RFC 5626 §10.3"),
+}
 
 
-def _date(headers: Headers) -> datetime:
-    return parse_date(_one(headers, "date"))
+def _read(line: str) -> Any:
+    """Give the typed value of a line, or the tuple of them when its header is a list."""
+    spelled, _, value = line.partition(":")
+    name = CANONICAL.get(spelled) or learn_name(spelled)
+    read = READERS[name]
+    value = (unfold(value) if "\n" in value else value).strip(BLANKS)
+    if name in NOT_LISTS:
+        return read(value)
+    if "," not in value and value and value != "*":
+        return (read(value),)
+    values = split_list(value)
+    if name == "contact" and "*" in values:
+        if len(values) > 1:
+            raise _star_not_alone()
+        return ()
+    return tuple([read(value) for value in values])
 
 
-_SECONDS: Final = (1 << 32) - 1
+remembered_line = lru_cache(REMEMBERED_LINES)(_read)
+"""The typed value of a line of at most REMEMBERED_LENGTH characters."""
+
+
+def _read_line(line: str) -> Any:
+    return remembered_line(line) if len(line) <= REMEMBERED_LENGTH else _read(line)
+
+
+def read_header(headers: Headers, name: str) -> Any:
+    """Give a header's typed value, or for a list all of them as a tuple, from however many lines.
+
+    Raises:
+        RemoteProtocolError: it cannot be read, or holds one value and is absent.
+    """
+    own = _OWN_READERS.get(name)
+    if own is not None:
+        return own(headers)
+    lines = [line for known, line in zip(headers._names, headers._lines, strict=True) if known == name]
+    if name in NOT_LISTS:
+        if not lines:
+            raise _missing(name)
+        return _read_line(lines[0])
+    found = [_read_line(line) for line in lines]
+    if name == "contact" and len(found) > 1 and "*" in headers.get_all(name):
+        raise _star_not_alone()
+    return tuple([value for values in found for value in values])
+
+
+def read_top_via(headers: Headers) -> Via:
+    """Give the topmost Via, whatever those below it are.
+
+    Raises:
+        RemoteProtocolError: there is none, or it cannot be read.
+    """
+    names = headers._names
+    if "via" in names:
+        line = headers._lines[names.index("via")]
+        if "," not in line and len(line) <= REMEMBERED_LENGTH and (vias := remembered_line(line)):
+            top: Via = vias[0]
+            return top
+    value = headers.top_value("via")
+    if value is None:
+        raise _missing("via")
+    return read_via(value)
 
 
 def content_length(headers: Headers) -> int | None:
@@ -175,59 +221,32 @@ def content_length(headers: Headers) -> int | None:
 
     Source: RFC 3261 §20.14
     """
-    count = headers._names.count("content-length")
+    names = headers._names
+    count = names.count("content-length")
     if not count:
         return None
     if count > 1 and len(set(headers.get_all("content-length"))) > 1:
         raise RemoteProtocolError(
             "Content-Length: expected one, got several that differ", section="RFC 3261 §20.14"
         )
-    value = headers._lines[headers._names.index("content-length")].partition(":")[2].strip(" \t\r\n")
-    length = read_number(value, "Content-Length", _SECONDS, "RFC 3261 §20.14")
+    line = headers._lines[names.index("content-length")]
+    length: int = remembered_line(line) if len(line) <= REMEMBERED_LENGTH else _read(line)
     headers._cache["content-length"] = length
     return length
 
 
-PARSERS: Final[dict[str, Callable[[Headers], Any]]] = {
-    "via": _top_via,
-    "*via": _vias,
-    "from": _from,
-    "to": _to,
-    "call-id": _call_id,
-    "cseq": _cseq,
-    "contact": _contacts,
-    "route": _addresses("route"),
-    "record-route": _addresses("record-route"),
-    "max-forwards": _number("max-forwards", 255, "RFC 3261 §20.22"),
-    "expires": _number("expires", _SECONDS, "RFC 3261 §20.19"),
-    "min-expires": _number("min-expires", _SECONDS, "RFC 3261 §20.23"),
+def _missing(name: str) -> RemoteProtocolError:
+    return RemoteProtocolError(
+        f"expected a {WRITTEN_NAMES[name]} header, got none", section="RFC 3261 §8.1.1"
+    )
+
+
+def _star_not_alone() -> RemoteProtocolError:
+    return RemoteProtocolError("Contact: expected * to stand alone", section="RFC 3261 §10.2.2")
+
+
+_OWN_READERS: Final[dict[str, Callable[[Headers], Any]]] = {
+    "*via": read_top_via,
     "content-length": content_length,
-    "content-type": _content_type,
-    "require": _option_tags("require"),
-    "proxy-require": _option_tags("proxy-require"),
-    "supported": _option_tags("supported"),
-    "unsupported": _option_tags("unsupported"),
-    "allow": _methods,
-    "allow-events": _events,
-    "path": _addresses("path"),
-    "service-route": _addresses("service-route"),
-    "p-asserted-identity": _addresses("p-asserted-identity"),
-    "p-preferred-identity": _addresses("p-preferred-identity"),
-    "diversion": _addresses("diversion"),
-    "history-info": _addresses("history-info"),
-    "refer-to": _address("refer-to"),
-    "referred-by": _address("referred-by"),
-    "reply-to": _address("reply-to"),
-    "event": _value("event"),
-    "subscription-state": _value("subscription-state"),
-    "replaces": _value("replaces"),
-    "reason": _values("reason"),
-    "accept": _values("accept"),
-    "session-expires": _seconds_with_params("session-expires", "RFC 4028 §4"),
-    "min-se": _min_se,
-    "rseq": _number("rseq", _SECONDS, "RFC 3262 §7.1"),
-    "rack": _rack,
-    "privacy": _privacy,
-    "retry-after": _retry_after,
-    "date": _date,
 }
+"""What is not simply read line by line."""

@@ -28,6 +28,7 @@ from ._grammar import (
     format_params,
     host_from,
     port_from,
+    same_host,
     unescape,
 )
 
@@ -41,9 +42,11 @@ _match_uri = re.compile(
 ).fullmatch
 _is_paramname = re.compile(r"[A-Za-z0-9\-_.!~*'()\[\]/:&+$%`]+").fullmatch
 _match_scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):([^\s<>\"\x00-\x1f\x7f]+)").fullmatch
-_match_tel = re.compile(r"(\+?[0-9A-Fa-f*#().\-]+)").fullmatch
+_match_tel = re.compile(r"\+[().\-]*+[0-9][0-9().\-]*+|[().\-]*+[0-9A-Fa-f*#][0-9A-Fa-f*#().\-]*+").fullmatch
 _TEL_SEPARATORS: Final = str.maketrans("", "", "-.()")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+# ; / ? : @ & = + $ , and % itself. Source: RFC 2396 §2.2
+_RESERVED = re.compile(r"%(2[456BCFbcf]|3[ABDFabdf]|40)")
 _UNRESERVED: Final = frozenset(string.ascii_letters + string.digits + "-_.!~*'()")
 _NEVER_ALONE: Final = ("user", "transport", "ttl", "method", "maddr")
 _COMMON_PARAMS: Final[dict[str, Params]] = {
@@ -112,18 +115,18 @@ class Uri:
     def equivalent(self, other: object) -> bool:
         """Compare as URIs are compared: what is escaped, upper case or in another order may still be equal.
 
-        Source: RFC 3261 §19.1.4
+        Source: RFC 3261 §19.1.4, RFC 5954 §4.2
         """
         if not isinstance(other, Uri):
             return False
         return (
             self.scheme == other.scheme
             and self.port == other.port
-            and self.host.lower() == other.host.lower()
-            and _plain(self.user) == _plain(other.user)
-            and _plain(self.password) == _plain(other.password)
+            and same_host(self.host, other.host)
+            and _comparable(self.user) == _comparable(other.user)
+            and _comparable(self.password) == _comparable(other.password)
             and _same_params(self.params, other.params)
-            and _uri_headers(self.headers) == _uri_headers(other.headers)
+            and (self.headers == other.headers or _same_headers(self.headers, other.headers))
         )
 
     def replace(self, **changes: Any) -> Uri:
@@ -171,11 +174,14 @@ class TelUri:
         return self.number.translate(_TEL_SEPARATORS)
 
     def equivalent(self, other: object) -> bool:
-        """Compare without separators, parameters in any order. Source: RFC 3966 §4"""
+        """Compare without separators, parameters in any order. Source: RFC 3966 §4
+
+        Separators in `ext`, and in a `phone-context` that is a number, do not count either.
+        """
         return (
             isinstance(other, TelUri)
             and self.digits.lower() == other.digits.lower()
-            and _folded(self.params) == _folded(other.params)
+            and _number_params(self.params) == _number_params(other.params)
         )
 
     def __str__(self) -> str:
@@ -267,7 +273,7 @@ def _parse_uri_params(text: str) -> Params:
             continue
         name, equals, value = part.partition("=")
         if "%" in name:
-            name = _plain(name) or ""
+            name = _plain(name)
         name = name.lower()
         if _is_paramname(name) is None:
             raise RemoteProtocolError(f"URI: expected a parameter name, got {shown(name)}", section=SECTION)
@@ -279,20 +285,38 @@ def _parse_uri_params(text: str) -> Params:
     return FrozenParams(params)
 
 
-def _plain(text: str | None) -> str | None:
-    """Undo the escapes that need not be there, so that equal parts have one spelling."""
-    if text is None or "%" not in text:
-        return text
+def _plain(text: str) -> str:
+    """Undo the escapes that no parameter name needs."""
 
     def one(match: re.Match[str]) -> str:
         char = chr(int(match[1], 16))
-        return char if char in _UNRESERVED else match[0].upper()
+        return char if char in _UNRESERVED else match[0]
 
     return _ESCAPE.sub(one, text)
 
 
+def _comparable(text: str | None) -> str | None:
+    """Undo the escapes of all but reserved characters, which mean something else when they are escaped."""
+    return text if text is None or "%" not in text else unescape(_RESERVED.sub(_keep, text))
+
+
+def _keep(match: re.Match[str]) -> str:
+    return "%25" + match[1].upper()
+
+
 def _folded(params: Params) -> dict[str, str | None]:
-    return {name: None if value is None else (_plain(value) or "").lower() for name, value in params.items()}
+    return {
+        name: None if value is None else (_comparable(value) or "").lower() for name, value in params.items()
+    }
+
+
+def _number_params(params: Params) -> dict[str, str | None]:
+    folded = _folded(params)
+    for name in ("ext", "phone-context"):
+        value = folded.get(name)
+        if value and (name == "ext" or value[0] == "+"):
+            folded[name] = value.translate(_TEL_SEPARATORS)
+    return folded
 
 
 def _same_params(ours: Params, theirs: Params) -> bool:
@@ -304,8 +328,7 @@ def _same_params(ours: Params, theirs: Params) -> bool:
     return all((name in mine) == (name in others) for name in _NEVER_ALONE)
 
 
-def _uri_headers(headers: str | None) -> list[tuple[str, str]]:
-    if not headers:
-        return []
-    pairs = (part.partition("=") for part in headers.split("&"))
-    return sorted((unescape(name).lower(), unescape(value)) for name, _, value in pairs)
+def _same_headers(ours: str | None, theirs: str | None) -> bool:
+    from ._comparison import same_uri_headers  # which needs addresses, and they need URIs
+
+    return same_uri_headers(ours, theirs)

@@ -17,7 +17,7 @@ _NAMES: Final = (
     "subscription-state refer-to referred-by replaces session-expires min-se rseq rack sip-if-match "
     "target-dialog"
 )
-_ONCE: Final = _NAMES.split()
+_ONCE: Final = frozenset(_NAMES.split())
 
 
 def check_message(message: Message) -> None:
@@ -45,13 +45,12 @@ def _check(message: Message) -> None:
     if version != "SIP/2.0" and version.upper() != "SIP/2.0":
         raise RemoteProtocolError(f"expected version SIP/2.0, got {shown(version)}", 505, "RFC 3261 §21.5.6")
     names = message.headers._names
-    if len(set(names)) != len(names):
-        for name in _ONCE:
-            if names.count(name) > 1:
-                raise RemoteProtocolError(
-                    f"expected one {WRITTEN_NAMES[name]} header, got {names.count(name)}",
-                    section="RFC 3261 §7.3.1",
-                )
+    once = [name for name in names if name in _ONCE]
+    if len(set(once)) != len(once):
+        name = next(name for name in once if once.count(name) > 1)
+        raise RemoteProtocolError(
+            f"expected one {WRITTEN_NAMES[name]} header, got {once.count(name)}", section="RFC 3261 §7.3.1"
+        )
     if not message.vias:
         raise RemoteProtocolError("expected a Via header, got none", section="RFC 3261 §8.1.1.7")
     _ = message.from_, message.to, message.call_id, message.max_forwards

@@ -6,7 +6,6 @@ Source: RFC 3261 §20.42, §20.16, RFC 3581
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -15,8 +14,6 @@ from ._errors import RemoteProtocolError, shown
 from ._grammar import (
     HOST_PORT,
     NO_PARAMS,
-    REMEMBERED_LENGTH,
-    REMEMBERED_VALUES,
     TOKEN,
     UNCHANGED,
     Params,
@@ -24,10 +21,15 @@ from ._grammar import (
     format_host,
     format_params,
     host_from,
+    number_from,
+    one_line,
     parse_params,
     port_from,
-    unfold,
+    same_host,
+    same_values,
 )
+
+MAX_CSEQ: Final = (1 << 31) - 1
 
 MAGIC_COOKIE: Final = "z9hG4bK"
 """What a branch begins with when RFC 3261 made it. Source: RFC 3261 §8.1.1.7"""
@@ -63,7 +65,7 @@ class Via:
 
         Source: RFC 3261 §20.42
         """
-        return _remembered_via(text) if len(text) <= REMEMBERED_LENGTH else _parse_via(text)
+        return read_via(one_line(text))
 
     @property
     def branch(self) -> str | None:
@@ -95,6 +97,20 @@ class Via:
         port = self.port
         return self.host.lower(), _DEFAULT_PORTS.get(self.transport, 5060) if port is None else port
 
+    def equivalent(self, other: Via) -> bool:
+        """Compare protocol, sent-by and every parameter; a default port that is written is another sent-by.
+
+        Source: RFC 3261 §20.42
+        """
+        return (
+            self.transport.upper() == other.transport.upper()
+            and self.port == other.port
+            and same_host(self.host, other.host)
+            and self.protocol.upper() == other.protocol.upper()
+            and self.params.keys() == other.params.keys()
+            and same_values(self.params, other.params)
+        )
+
     def replace(
         self,
         *,
@@ -124,10 +140,9 @@ class Via:
         return f"{self.protocol}/{self.transport} {host}{port}{format_params(self.params)}"
 
 
-def _parse_via(text: str) -> Via:
-    if "\n" in text:
-        text = unfold(text)
-    match = _match_via(text.strip(" \t"))
+def read_via(text: str) -> Via:
+    """Read a Via value that is on one line, without blanks around it."""
+    match = _match_via(text)
     if match is None:
         raise RemoteProtocolError(
             f"Via: expected SIP/2.0/TRANSPORT host:port;params, got {shown(text)}", section="RFC 3261 §20.42"
@@ -140,9 +155,6 @@ def _parse_via(text: str) -> Via:
         parse_params(params, "Via") if params else NO_PARAMS,
         "SIP/2.0" if name == "SIP" and version == "2.0" else f"{name}/{version}",
     )
-
-
-_remembered_via = lru_cache(REMEMBERED_VALUES)(_parse_via)
 
 
 @attrs.frozen(slots=True)
@@ -162,27 +174,23 @@ class CSeq:
 
         Source: RFC 3261 §20.16
         """
-        return _remembered_cseq(text) if len(text) <= REMEMBERED_LENGTH else _parse_cseq(text)
+        return read_cseq(one_line(text))
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
 
 
-def _parse_cseq(text: str) -> CSeq:
-    if "\n" in text:
-        text = unfold(text)
-    match = _match_cseq(text.strip(" \t"))
+def read_cseq(text: str) -> CSeq:
+    """Read a CSeq value that is on one line, without blanks around it."""
+    match = _match_cseq(text)
     if match is None:
         raise RemoteProtocolError(
             f"CSeq: expected a number and a method, got {shown(text)}", section="RFC 3261 §20.16"
         )
     digits = match[1]
-    number = int(digits) if len(digits) <= 20 else 1 << 31
-    if number >= 1 << 31:
+    number = number_from(digits, MAX_CSEQ)
+    if number > MAX_CSEQ:
         raise RemoteProtocolError(
             f"CSeq: expected a number below 2**31, got {shown(digits)}", section="RFC 3261 §8.1.1.5"
         )
     return CSeq(number, match[2])
-
-
-_remembered_cseq = lru_cache(REMEMBERED_VALUES)(_parse_cseq)

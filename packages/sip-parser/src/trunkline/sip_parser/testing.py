@@ -13,6 +13,7 @@ from operator import itemgetter
 from hypothesis import strategies as st
 
 from ._address import NameAddr
+from ._digest import DIGEST_ALGORITHMS, DigestChallenge, DigestCredentials
 from ._headers import Headers
 from ._messages import Message, Request, Response
 from ._names import COMPACT_FORMS, WRITTEN_NAMES
@@ -101,7 +102,10 @@ def uris() -> st.SearchStrategy[Uri]:
 def tel_uris() -> st.SearchStrategy[TelUri]:
     """Give tel URIs. Source: RFC 3966"""
     number = st.builds(
-        "{}{}".format, st.sampled_from(["+", ""]), st.text("0123456789.-()", min_size=1, max_size=14)
+        "{}{}{}".format,
+        st.sampled_from(["", "+", "+(", "("]),
+        st.sampled_from(string.digits),
+        st.text("0123456789.-()", max_size=14),
     )
     return st.builds(TelUri, number, st.sampled_from([{}, {"phone-context": "+49"}, {"ext": "12"}]))
 
@@ -133,6 +137,36 @@ def vias() -> st.SearchStrategy[Via]:
 def cseqs(method: str | None = None) -> st.SearchStrategy[CSeq]:
     """Give CSeq values, of one method if it is given."""
     return st.builds(CSeq, st.integers(0, (1 << 31) - 1), methods() if method is None else st.just(method))
+
+
+@cache
+def digest_challenges() -> st.SearchStrategy[DigestChallenge]:
+    """Give challenges of every algorithm. Source: RFC 7616 §3.3, RFC 8760"""
+    text = st.text(_PRINTABLE, max_size=12)
+    qops = st.sampled_from([(), ("auth",), ("auth", "auth-int")])
+    return st.builds(
+        DigestChallenge, text, text, st.sampled_from(DIGEST_ALGORITHMS), qops, st.none() | text, st.booleans()
+    )
+
+
+@cache
+def digest_credentials() -> st.SearchStrategy[DigestCredentials]:
+    """Give credentials with a response of the right length that is wrong. Source: RFC 7616 §3.4"""
+    return st.builds(
+        lambda user, challenge, uri, response, cnonce, nc: DigestCredentials(
+            *(user, challenge.realm, challenge.nonce, str(uri), response, challenge.algorithm, cnonce),
+            opaque=challenge.opaque,
+            qop=challenge.qop[0] if challenge.qop else None,
+            nc=nc if challenge.qop else None,
+            nc_text=format(nc, "08x") if challenge.qop else None,
+        ),
+        st.text(_PRINTABLE, min_size=1, max_size=12),
+        digest_challenges(),
+        uris(),
+        st.text("0123456789abcdef", min_size=32, max_size=32),
+        tokens(),
+        st.integers(0, (1 << 32) - 1),
+    )
 
 
 @cache
@@ -246,13 +280,23 @@ def _message_bytes(draw: st.DrawFn) -> bytes:
 
 @cache
 def mutated_bytes() -> st.SearchStrategy[bytes]:
-    """Give the bytes of a message after up to three mistakes: cut, doubled, overwritten, strewn."""
-    return _mutated_bytes()
+    """Give the bytes of a message after up to three mistakes, as `mutations` makes them."""
+    return mutations(message_bytes())
 
 
 @st.composite
-def _mutated_bytes(draw: st.DrawFn) -> bytes:
-    data = draw(message_bytes())
+def mutations(draw: st.DrawFn, data: st.SearchStrategy[bytes]) -> bytes:
+    """Give bytes of another strategy after up to three mistakes: cut, doubled, overwritten, strewn.
+
+    The mistakes are those that parsers of SIP have stumbled over, and noise.
+
+    Args:
+        data: what is spoiled, such as `st.sampled_from(captured_messages)`.
+    """
+    return _mutated(draw, draw(data))
+
+
+def _mutated(draw: st.DrawFn, data: bytes) -> bytes:
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(data)))
         stop = min(len(data), start + draw(st.integers(0, 24)))
