@@ -79,7 +79,7 @@ class Negotiation:
     reliable provisional one, or after it, in the ACK.
     """
 
-    __slots__ = ("_invites", "_offers", "_token")
+    __slots__ = ("_has_their_update", "_invites", "_offers", "_token")
 
     def __init__(self, *, token: Callable[[int], bytes]) -> None:
         """Begin with nothing under way.
@@ -88,6 +88,7 @@ class Negotiation:
         """
         self._invites = Machine(TURNS, Turn.NOBODY)
         self._offers = Machine(TURNS, Turn.NOBODY)
+        self._has_their_update = False
         self._token = token
 
     @property
@@ -113,7 +114,7 @@ class Negotiation:
         if not self.may_ask(method, has_offer=has_offer):
             invites, offers = self._invites.state.value.lower(), self._offers.state.value.lower()
             raise LocalProtocolError(
-                f"no {method} may be sent now: INVITE waiting: {invites}; offer waiting: {offers} (RFC 3261 §14.1)"
+                f"no {method} may be sent, RFC 3261 §14.1: INVITE under way: {invites}; offer: {offers}"
             )
         for machine in self._asking(method, has_offer):
             machine.step(TurnInput.WE_ASK)
@@ -124,20 +125,45 @@ class Negotiation:
         Returns: None when it is to be served; otherwise nothing of it counts.
         Source: RFC 3261 §14.2, RFC 3311 §5.2
         """
+        is_update = request.method == "UPDATE"
+        if is_update and self._has_their_update:
+            return self._later()
         asking = self._asking(request.method, has_offer)
         for machine in asking:
             for action in TURNS[machine.state, TurnInput.THEY_ASK][0]:
-                if action is TurnAction.REFUSE_PENDING:
-                    return Refusal(491)
-                seconds = int.from_bytes(self._token(2), "big") % 11
-                return Refusal(500, (("Retry-After", str(seconds)),))
+                return Refusal(491) if action is TurnAction.REFUSE_PENDING else self._later()
         for machine in asking:
             machine.step(TurnInput.THEY_ASK)
+        self._has_their_update |= is_update
         return None
+
+    def _later(self) -> Refusal:
+        seconds = int.from_bytes(self._token(2), "big") % 11
+        return Refusal(500, (("Retry-After", str(seconds)),))
 
     def _asking(self, method: str, has_offer: bool) -> list[Machine[Turn, TurnInput, TurnAction]]:
         machines = [self._invites] if method == "INVITE" else []
         return [*machines, self._offers] if has_offer else machines
+
+    def send_offer(self) -> None:
+        """Note that a response of ours has the offer, as the INVITE it answers had none.
+
+        Raises: LocalProtocolError when another offer waits. Source: RFC 3264 §4, RFC 3261 §13.2.1
+        """
+        if TURNS[self._offers.state, TurnInput.WE_ASK][0]:
+            raise LocalProtocolError(f"no offer now: one waits already: {self._offers.state.value.lower()}")
+        self._offers.step(TurnInput.WE_ASK)
+
+    def receive_offer(self) -> bool:
+        """Take a response that has the offer, as our INVITE had none.
+
+        Returns: False when another offer waits: then it is no offer to be answered. Source: RFC 3264 §4
+        """
+        return not self._offers.step(TurnInput.THEY_ASK)
+
+    def their_update_ends(self) -> None:
+        """Note that we sent the final response to the peer's UPDATE."""
+        self._has_their_update = False
 
     def our_offer_ends(self) -> None:
         """Note that our offer was answered, or that the request it was in was refused."""
