@@ -162,10 +162,11 @@ def test_2xx_is_sent_again_at_t1_doubled_up_to_t2_and_then_given_up(invite):
     response = answer(invite, 200)
     accepted = AcceptedInvite(response, now=0)
     assert accepted.handle_timeout(now=0.4) == []
-    moments = wait(accepted, 100)
+    moments = wait(accepted, 32)
     sent = [moment for moment, kind in moments if kind is Respond]
     assert sent == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
     assert moments[-1] == (32, AckMissing)
+    assert accepted.next_timeout() is None
     assert accepted.state is AcceptedState.ABANDONED
     assert accepted.may_bye
 
