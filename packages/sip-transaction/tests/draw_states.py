@@ -28,9 +28,9 @@ PATH = Path(__file__).parents[1] / "STATES.md"
 HEAD = """# State diagrams
 
 Drawn from the tables by `python packages/sip-transaction/tests/draw_states.py`; a test keeps them the same.
-An arrow says `input / actions`, the actions in the order they are performed. What has no arrow changes nothing
-and does nothing. Where a transport is reliable, retransmission timers are not started, and timers D, I, J and K
-fire at once.
+An arrow says `input / actions`, the actions in the order they are performed. What has no arrow changes
+nothing and does nothing. Where a transport is reliable, retransmission timers are not started, and timers
+D, I, J and K fire at once.
 """
 
 # Title, where it is defined and by what, table, first state.
