@@ -27,7 +27,7 @@ from trunkline.sip_parser import (
     parse_datagram,
 )
 from trunkline.sip_proxy.core import Effect, ProxyCore, ResponseReady, Target
-from trunkline.sip_proxy.watch import CallWatch, Fact
+from trunkline.sip_proxy.watch import Call, CallEnded, CallWatch, Fact, SessionTimers, Side, make_bye
 from trunkline.sip_transaction import (
     AckReceived,
     CancelReceived,
@@ -450,16 +450,20 @@ class Proxy(Node):
         think: float = 0.0,
         relay_after: float = 0.0,
         fallback: list[Target] | None = None,
+        session_timers: SessionTimers | None = None,
+        max_duration: float | None = None,
         **options: Any,
     ) -> None:
         """Make a proxy.
 
         `think` is the seconds before a request is forwarded, `relay_after` before a response goes up, as if
-        databases and media relays were asked; `fallback` is tried once when a request has failed.
+        databases and media relays were asked; `fallback` is tried once when a request has failed. Calls are
+        ended from here when their session expires or they last longer than `max_duration` seconds.
         """
         super().__init__(network, LOCAL, 7)
         self.core = ProxyCore(self.layer, is_local=is_local, token=self.token, **options)
-        self.watch = CallWatch()
+        self.watch = CallWatch(max_duration=max_duration)
+        self.session_timers = session_timers
         self.facts: list[Fact] = []
         self.targets = targets
         self.think, self.relay_after, self.fallback = think, relay_after, fallback
@@ -470,11 +474,22 @@ class Proxy(Node):
         self.cancelled_at: float | None = None
 
     def timeouts(self) -> list[float]:
-        return [t for t in (self.layer.next_timeout(), self.core.next_timeout()) if t is not None]
+        parts = (self.layer, self.core, self.watch)
+        return [t for t in (part.next_timeout() for part in parts) if t is not None]
 
     def fire(self) -> None:
         self.act(self.layer.handle_timeout(now=self.network.now))
         self.act(self.core.handle_timeout(now=self.network.now))
+        for fact in self.watch.handle_timeout(now=self.network.now, at=self.at()):
+            self.facts.append(fact)
+            if isinstance(fact, CallEnded):
+                self._hang_up(fact.call)
+
+    def _hang_up(self, call: Call) -> None:
+        for side in (Side.CALLER, Side.CALLEE):
+            bye = make_bye(call, side)
+            bye.headers.prepend("Via", f"SIP/2.0/UDP {LOCAL[0]}:{LOCAL[1]};branch={self.layer.new_branch()}")
+            self.act(self.layer.send_request(bye, self._next(bye).flow, now=self.network.now)[1])
 
     def handle(self, effect: Effect) -> None:
         now, core = self.network.now, self.core
@@ -504,8 +519,10 @@ class Proxy(Node):
             context.user = "fallback"
             self.act(self.core.fork(context, self.fallback, now=now))
             return
-        if context.is_invite:
-            request = context.transaction.request
+        request = context.transaction.request
+        if request.method in ("INVITE", "UPDATE"):
+            if self.session_timers is not None and response.status // 100 == 2:
+                self.session_timers.answer(request, response)
             self.facts += self.watch.response(request, response, at=self.at(), now=now, branch=ready.branch)
         self.act(self.core.relay(context, response, now=now))
 
@@ -517,11 +534,19 @@ class Proxy(Node):
                 request, rejection.status, rejection.reason, to_tag="proxy", headers=rejection.headers
             )
             self.act(self.layer.respond(transaction, response, now=now))
+        elif (smallest := self._smallest_interval(request)) is not None:
+            refusal = make_response(request, 422, to_tag="proxy", headers=[("Min-SE", str(smallest))])
+            self.act(self.layer.respond(transaction, refusal, now=now))
         elif core.route(request).loose:
             self._watch_in_dialog(request)
             self.act(core.forward_in_dialog(transaction, self._next(request), now=now))
         else:
             self._later(self.think, lambda: self._forward(transaction, request))
+
+    def _smallest_interval(self, request: Request) -> int | None:
+        if self.session_timers is None or request.method not in ("INVITE", "UPDATE"):
+            return None
+        return self.session_timers.ask(request)
 
     def _forward(self, transaction: ServerTransaction, request: Request) -> None:
         effects = self.core.forward(transaction, self.targets(request), now=self.network.now)

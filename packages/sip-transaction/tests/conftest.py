@@ -12,14 +12,18 @@ import pytest
 
 from trunkline.sip_parser import Request, Response, make_response, parse_datagram
 from trunkline.sip_transaction import (
+    AckReceived,
+    CancelReceived,
     ClientTransaction,
     Effect,
     Flow,
     RequestReceived,
+    ResponseReceived,
     Send,
     ServerTransaction,
     TransactionLayer,
 )
+from trunkline.sip_transaction._tables import ClientInput, ServerInput
 
 ALICE = ("192.0.2.1", 5060)
 BOB = ("192.0.2.2", 5060)
@@ -97,6 +101,33 @@ class Desk:
     def answer(self, transaction: ClientTransaction, status: int, to_tag: str = "to") -> list[Effect]:
         """Let the peer's response come in."""
         return self.receive(make_response(transaction.request, status, to_tag=to_tag))
+
+    def subject(self, transaction: Any, input_: ClientInput | ServerInput) -> Any:
+        """Make what the actions of an input work on."""
+        if isinstance(input_, ClientInput):
+            status = {
+                ClientInput.RECEIVED_1XX: 180,
+                ClientInput.RECEIVED_2XX: 200,
+                ClientInput.RECEIVED_300_699: 486,
+            }.get(input_)
+            if status is not None:
+                response = make_response(transaction.request, status, to_tag="to")
+                return ResponseReceived(transaction, response, self.flow)
+            return "why"
+        status = {
+            ServerInput.TU_100: 100,
+            ServerInput.TU_101_199: 180,
+            ServerInput.TU_2XX: 200,
+            ServerInput.TU_300_699: 486,
+            ServerInput.TU_408: 408,
+        }.get(input_)
+        if status is not None:
+            return make_response(transaction.request, status, to_tag="to")
+        if input_ is ServerInput.ACK:
+            return AckReceived(transaction.request, self.flow, transaction)
+        if input_ is ServerInput.CANCEL:
+            return CancelReceived(transaction, transaction.request)
+        return None if input_ is ServerInput.REQUEST else "why"
 
     def wait(self, seconds: float) -> list[Effect]:
         """Let time pass, timers firing each at its moment."""

@@ -135,7 +135,7 @@ def test_every_mistake_is_named_at_once(write) -> None:
         min_expires = 5000
         """
     )
-    assert problems_of(path, TRUNKLINE_MEDIA__TIMEOUT="long", TRUNKLINE_PROXY__RING="1") == [
+    assert problems_of(path, TRUNKLINE_MEDIA__TIMEOUT="long", TRUNKLINE_PROXY__RING_TIMOUT="1") == [
         f"file {path}, [server] listen[1]: expected a list of PROTO:HOST:PORT with PROTO udp, tcp or tls, "
         "got 'udp:5060' (host and port are both needed); "
         'write listen = ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"]',
@@ -148,7 +148,7 @@ def test_every_mistake_is_named_at_once(write) -> None:
         "write TRUNKLINE_MEDIA__TIMEOUT=60",
         f"file {path}, workers: expected inside a section, got it outside of any; write it below [server]",
         f"file {path}, [servr]: expected a known section, got an unknown one; did you mean [server]?",
-        "environment TRUNKLINE_PROXY__RING: expected TRUNKLINE_<SECTION>__<KEY>, got an unknown name; "
+        "environment TRUNKLINE_PROXY__RING_TIMOUT: expected TRUNKLINE_<SECTION>__<KEY>, got an unknown name; "
         "did you mean TRUNKLINE_PROXY__RING_TIMEOUT?",
     ]
 

@@ -31,8 +31,11 @@ WATCH = [
     "Leg",
     "Place",
     "Record",
+    "SMALLEST_MIN_SE",
+    "SessionTimers",
     "Side",
     "make_bye",
+    "session_interval",
 ]
 
 

@@ -149,3 +149,13 @@ def test_17_1_3_client_and_server_transactions_do_not_meet(desk, names):
     assert names(desk.answer(ours, 200)) == ["ResponseReceived"]
     assert theirs.state is State.COMPLETED
     assert ours.state is State.ACCEPTED
+
+
+@pytest.mark.parametrize("method", ["INVITE", "CANCEL", "ACK"])
+def test_17_2_3_host_of_sent_by_is_compared_without_case(desk, method):
+    transaction = desk.serve(via="SIP/2.0/UDP phone.example.test:5060")
+    if method == "ACK":
+        desk.respond(transaction, 486)
+    effects = desk.receive(desk.request(method, via="SIP/2.0/UDP Phone.Example.TEST:5060"))
+    assert "RequestReceived" not in [type(effect).__name__ for effect in effects]
+    assert "AckReceived" not in [type(effect).__name__ for effect in effects]

@@ -5,33 +5,65 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 import trunkline.sip_transaction
 
 PUBLIC = [
+    "AcceptedInvite",
+    "AcceptedState",
+    "AckMissing",
     "AckReceived",
+    "Arrival",
     "CancelReceived",
     "ChallengeRefused",
     "ClientAuthenticator",
     "ClientTransaction",
     "Dialog",
+    "DialogBegun",
+    "DialogConfirmed",
+    "DialogEnded",
     "DialogId",
+    "DialogSet",
     "DialogState",
     "Dropped",
     "Effect",
     "Flow",
+    "Negotiation",
+    "NotifierSilent",
+    "NotifierState",
+    "Notify",
+    "PrackMissing",
+    "ReferNotifier",
+    "ReferSubscriber",
+    "RefreshDue",
+    "Refusal",
+    "ReliableOrder",
+    "ReliableResponses",
+    "ReliableState",
+    "Replaces",
     "RequestReceived",
+    "Respond",
     "ResponseReceived",
+    "SIPFRAG",
     "Send",
     "ServerTransaction",
+    "SessionExpired",
+    "SessionState",
+    "SessionTimer",
     "State",
     "Statistics",
     "StrayResponse",
+    "SubscriberState",
     "Terminated",
     "TimedOut",
     "TimerValues",
     "TransactionLayer",
     "TransportFailed",
+    "Turn",
     "dialog_id",
+    "glare_delay",
+    "make_prack",
 ]
 
 
@@ -48,9 +80,15 @@ def test_every_public_thing_says_what_it_is():
             assert thing.__doc__, name
 
 
-def test_readme_example_runs(capsys):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    (output,) = re.findall(r"```text\n(.*?)```", readme, re.DOTALL)
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```.*?```text\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize(("example", "output"), EXAMPLES)
+def test_readme_examples_print_what_is_shown(capsys, example, output):
     exec(compile(example, "README.md", "exec"), {})
     assert capsys.readouterr().out == output
+
+
+def test_readme_has_its_examples():
+    assert len(EXAMPLES) == README.count("```python") == 2

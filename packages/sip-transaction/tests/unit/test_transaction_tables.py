@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.sip_parser import make_response
-from trunkline.sip_transaction import AckReceived, CancelReceived, ResponseReceived, State
+from trunkline.sip_transaction import State
 from trunkline.sip_transaction._tables import (
     INVITE_CLIENT,
     INVITE_SERVER,
@@ -109,7 +108,7 @@ def test_layer_follows_the_table(new_desk, machine, table, state, input_, expect
     side, transaction = bring(desk, machine, state)
     lively_before = len(desk.layer._timers)
     effects = []
-    subject = subject_for(desk, transaction, input_)
+    subject = desk.subject(transaction, input_)
     side.step(transaction, input_, subject, desk.now, effects)
     if expected is None:
         assert transaction.state is state
@@ -147,34 +146,6 @@ def bring(desk, machine, state):
         del side.by_key[transaction.key]
     transaction.state, transaction._row = state, rows[state]
     return side, transaction
-
-
-def subject_for(desk, transaction, input_):
-    """Make what the actions of an input work on."""
-    if isinstance(input_, ClientInput):
-        status = {
-            ClientInput.RECEIVED_1XX: 180,
-            ClientInput.RECEIVED_2XX: 200,
-            ClientInput.RECEIVED_300_699: 486,
-        }.get(input_)
-        if status is not None:
-            response = make_response(transaction.request, status, to_tag="to")
-            return ResponseReceived(transaction, response, desk.flow)
-        return "why"
-    status = {
-        ServerInput.TU_100: 100,
-        ServerInput.TU_101_199: 180,
-        ServerInput.TU_2XX: 200,
-        ServerInput.TU_300_699: 486,
-        ServerInput.TU_408: 408,
-    }.get(input_)
-    if status is not None:
-        return make_response(transaction.request, status, to_tag="to")
-    if input_ is ServerInput.ACK:
-        return AckReceived(transaction.request, desk.flow, transaction)
-    if input_ is ServerInput.CANCEL:
-        return CancelReceived(transaction, transaction.request)
-    return None if input_ is ServerInput.REQUEST else "why"
 
 
 @pytest.mark.parametrize(("machine", "table", "inputs"), [(m, t, i) for m, (t, i, _, _) in MATRICES.items()])

@@ -19,10 +19,12 @@ from trunkline.sip_proxy import (
     Nonces,
     ProxyCore,
     Registrar,
+    SessionTimers,
 )
 from trunkline.sip_transaction import Flow, TransactionLayer
 
 from .config import Settings, local_names
+from .config._settings import ProxySection
 from .directory import Directory
 from .policy import DefaultPolicy, Domains
 from .stack import Stack, StackOptions
@@ -108,6 +110,7 @@ def assemble(
             {family_of(point.address[0]): point.address[0] for point in reversed(points)},
         ),
         clock=clock,
+        session_timers=session_timers(settings.proxy),
     )
     stack = Stack(
         layer=layer,
@@ -152,6 +155,13 @@ def assemble(
     calls.bind(stack)
     calls.recover(store.load_calls(), store.last_alive() or at, now)
     return Assembly(stack, domains, location)
+
+
+def session_timers(proxy: ProxySection) -> SessionTimers | None:
+    """Give the rules for session timers; None where refreshes would not come by, or are not wanted."""
+    if not (proxy.session_expires and proxy.record_route):
+        return None
+    return SessionTimers(proxy.session_expires, proxy.min_se)
 
 
 def reach(points: list[ListenPoint]) -> dict[str, tuple[str, ...]]:

@@ -61,6 +61,7 @@ from .registrar import (
     Registration,
 )
 from .watch import (
+    SMALLEST_MIN_SE,
     Call,
     CallAnswered,
     CallEnded,
@@ -73,14 +74,17 @@ from .watch import (
     Leg,
     Place,
     Record,
+    SessionTimers,
     Side,
     make_bye,
+    session_interval,
 )
 
 __all__ = [
     "MAX_CANDIDATES",
     "METHOD_BITS",
     "NATED",
+    "SMALLEST_MIN_SE",
     "Answer",
     "Authenticator",
     "Binding",
@@ -127,6 +131,7 @@ __all__ = [
     "ResponseReady",
     "Routed",
     "Search",
+    "SessionTimers",
     "Side",
     "Srv",
     "StatelessResponse",
@@ -142,4 +147,5 @@ __all__ = [
     "nat_tests",
     "received_uri",
     "same_host",
+    "session_interval",
 ]

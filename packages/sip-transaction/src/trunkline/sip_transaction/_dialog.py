@@ -66,6 +66,10 @@ class Dialog:
     """Where the dialog stands."""
     invite_cseq: int | None = None
     """Number of our last INVITE, which its ACK repeats."""
+    is_caller: bool = False
+    """Whether the request that made it was ours."""
+    made_by: str = "INVITE"
+    """The method of that request: INVITE, SUBSCRIBE or REFER."""
 
     @classmethod
     def from_uac(cls, request: Request, response: Response) -> Dialog:
@@ -95,6 +99,8 @@ class Dialog:
             None,
             DialogState.CONFIRMED if response.status >= 200 else DialogState.EARLY,
             number if request.method == "INVITE" else None,
+            True,
+            request.method,
         )
 
     @classmethod
@@ -124,6 +130,7 @@ class Dialog:
             0,
             request.cseq.number,
             DialogState.CONFIRMED if response.status >= 200 else DialogState.EARLY,
+            made_by=request.method,
         )
 
     @property
@@ -151,13 +158,16 @@ class Dialog:
 
         Args: `via` is the whole top Via with a new branch; `contact` the Contact value, which a target
         refresh needs; `headers` come after all others, Content-Type among them where there is a `body`.
-        Raises: LocalProtocolError when the dialog is over, or for ACK and CANCEL.
-        Source: RFC 3261 §12.2.1.1, §15.1.1
+        Raises: LocalProtocolError when the dialog is over, for ACK and CANCEL, and for the BYE of a callee
+        who has not answered.
+        Source: RFC 3261 §12.2.1.1, §15, §15.1.1
         """
         if self.state is DialogState.TERMINATED:
             raise LocalProtocolError(f"the dialog {self.call_id} is over; {method} has nowhere to go")
         if method in ("ACK", "CANCEL"):
             raise LocalProtocolError(f"{method} has no number of its own; use make_ack or the layer's cancel")
+        if method == "BYE" and self.state is DialogState.EARLY and not self.is_caller:
+            raise LocalProtocolError("a callee refuses a call it has not answered; BYE is for later (§15)")
         self.local_cseq += 1
         if method == "INVITE":
             self.invite_cseq = self.local_cseq

@@ -156,9 +156,7 @@ class TransactionLayer:
         servers.answer_cancel(key, request, response, flow, response_flow, now, effects)
         servers.step(invite, ServerInput.CANCEL, CancelReceived(invite, request), now, effects)
 
-    def _receive_ack(
-        self, request: Request, via: TopVia, flow: Flow, now: float, effects: Effects
-    ) -> None:
+    def _receive_ack(self, request: Request, via: TopVia, flow: Flow, now: float, effects: Effects) -> None:
         transaction = self._servers.find_for_ack(request, via)
         event = AckReceived(request, flow, transaction)
         if transaction is not None:

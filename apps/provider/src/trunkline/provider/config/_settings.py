@@ -353,8 +353,22 @@ class ProxySection(_Section):
         ge=0,
         le=65535,
     )
-
-
+    session_expires: int = _section_field(
+        1800,
+        expected="seconds, min_se or more, or 0",
+        write="session_expires = 1800",
+        description="Phones show this often that a call is up (RFC 4028), in seconds; 0: they need not.",
+        ge=0,
+        le=2**31 - 1,
+    )
+    min_se: int = _section_field(
+        90,
+        expected="seconds, 1 or more (the standard has 90 or more)",
+        write="min_se = 90",
+        description="Phones that want to show it more often than this are refused with 422, in seconds.",
+        ge=1,
+        le=2**31 - 1,
+    )
     outbound: bool = _section_field(
         True,
         expected="true or false",
@@ -369,6 +383,15 @@ class ProxySection(_Section):
         ge=0,
         le=86400,
     )
+
+    @model_validator(mode="after")
+    def _session_is_long_enough(self) -> ProxySection:
+        if 0 < self.session_expires < self.min_se:
+            raise ValueError(
+                f"expected session_expires to be 0, or min_se or more, "
+                f"got {self.session_expires} and {self.min_se}"
+            )
+        return self
 
 
 class DnsSection(_Section):

@@ -22,10 +22,12 @@ from trunkline.sip_parser import Message, RemoteProtocolError, Request, Response
 from trunkline.sip_proxy import (
     Branch,
     Call,
+    CallEnded,
     CallState,
     CallWatch,
     Fact,
     ResponseContext,
+    SessionTimers,
     Side,
     Target,
     make_bye,
@@ -101,14 +103,22 @@ class Calls:
         ledger: accounting.
         media: when to relay.
         clock: wall-clock time.
+        session_timers: have the phones show that a call is still up; None = leave that to them.
     """
 
     def __init__(
-        self, *, watch: CallWatch, ledger: acct.Ledger, media: MediaRules, clock: Callable[[], datetime]
+        self,
+        *,
+        watch: CallWatch,
+        ledger: acct.Ledger,
+        media: MediaRules,
+        clock: Callable[[], datetime],
+        session_timers: SessionTimers | None = None,
     ) -> None:
         self.watch = watch
         self.ledger = ledger
         self.media = media
+        self.session_timers = session_timers
         self.relayed: set[str] = set()
         "Call-IDs whose media go through the relay."
         self.processed = 0
@@ -158,6 +168,11 @@ class Calls:
     ) -> None:
         """Send a request on: its servers are located, then its SDP goes through the relay if it is to."""
         request = context.request
+        if self.session_timers is not None and request.method in OFFER_METHODS:
+            smallest = self.session_timers.ask(request)
+            if smallest is not None:  # who is told so tries again at once: that will be the call
+                self._stack.answer(transaction, 422, None, (("Min-SE", str(smallest)),), now)
+                return
         initial = request.method == "INVITE" and not decision.in_dialog
         if initial:
             self._tell(self.watch.invite(request, at=context.at, flow=context.flow))
@@ -268,6 +283,8 @@ class Calls:
     ) -> None:
         status = response.status
         if leg.method in OFFER_METHODS:
+            if self.session_timers is not None and 200 <= status < 300:
+                self.session_timers.answer(context.request, response)
             self._account(context.request, response, branch, now)
             if leg.relayed and status < 300 and has_sdp(response):
                 self._answer_through_relay(leg, context, response, branch)
@@ -423,10 +440,11 @@ class Calls:
         return min(due, other) if due is not None and other is not None else due if other is None else other
 
     def handle_timeout(self, now: float) -> None:
-        """End the calls that reached their limit."""
+        """End the calls that reached their limit, or whose session expired."""
         at = self._clock()
         for fact in self.watch.handle_timeout(now=now, at=at):
-            self._hang_up(fact.call, "maximum length", now)
+            if isinstance(fact, CallEnded):
+                self._hang_up(fact.call, fact.cause, now)
             self._tell([fact])
         if self._give_up_recovered is not None and now >= self._give_up_recovered:
             self._give_up_recovered = None

@@ -3,9 +3,11 @@
 from ._bye import make_bye
 from ._call import Call, CallState, Leg, Record, Side
 from ._facts import CallAnswered, CallEnded, CallFailed, CallRinging, CallStarted, Fact
+from ._session_timers import SMALLEST_MIN_SE, SessionTimers, session_interval
 from ._watch import CallWatch, Place
 
 __all__ = [
+    "SMALLEST_MIN_SE",
     "Call",
     "CallAnswered",
     "CallEnded",
@@ -18,6 +20,8 @@ __all__ = [
     "Leg",
     "Place",
     "Record",
+    "SessionTimers",
     "Side",
     "make_bye",
+    "session_interval",
 ]

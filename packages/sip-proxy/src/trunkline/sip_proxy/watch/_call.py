@@ -56,6 +56,14 @@ class Leg:
     """The way to the callee's side."""
     is_confirmed: bool = False
     """Whether it has answered."""
+    session_interval: int | None = None
+    """Seconds the session lasts without a refresh; None: it does not expire. Source: RFC 4028 §4"""
+    session_expires_at: datetime | None = None
+    """When it is over unless it is refreshed; None: never."""
+    refreshed_by_caller: int = -1
+    """CSeq number of the caller's last INVITE or UPDATE that was accepted."""
+    refreshed_by_callee: int = -1
+    """CSeq number of the callee's last INVITE or UPDATE that was accepted."""
 
 
 @attrs.define(slots=True, eq=False, repr=False)
@@ -159,6 +167,7 @@ class Call:
                     "cseq": leg.cseq,
                     "flow": _flow_to_record(leg.flow),
                     "is_confirmed": leg.is_confirmed,
+                    "session_interval": leg.session_interval,
                 }
                 for leg in self.legs.values()
             ],
@@ -208,6 +217,7 @@ def _leg_from_record(record: Mapping[str, Any]) -> Leg:
         cseq=record["cseq"],
         flow=_flow_from_record(record["flow"]),
         is_confirmed=record["is_confirmed"],
+        session_interval=record.get("session_interval"),
     )
 
 

@@ -66,7 +66,7 @@ class CallEnded:
     by: Side
     """Who ended it; with `Side.PROXY` both sides still have to be told (`make_bye`)."""
     cause: str
-    """`bye`, `maximum length`, or what was given to `CallWatch.end`."""
+    """`bye`, `maximum length`, `session timer`, or what was given to `CallWatch.end`."""
 
 
 Fact = CallStarted | CallRinging | CallAnswered | CallFailed | CallEnded

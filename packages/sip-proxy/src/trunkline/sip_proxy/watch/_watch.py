@@ -19,6 +19,7 @@ from trunkline.sip_transaction import Flow
 from ._call import Call, CallState, Leg, Side
 from ._facts import CallAnswered, CallEnded, CallFailed, CallRinging, CallStarted, Fact
 from ._limits import Limits
+from ._sessions import Sessions
 
 # How many callees may ring, and how many more may answer; who has more is making tags up.
 _MOST_LEGS = 64
@@ -39,7 +40,7 @@ class Place(NamedTuple):
 class CallWatch:
     """Know the calls that pass, and tell each beginning, answer and end once."""
 
-    __slots__ = ("_by_callee", "_calls", "_limits", "_max_duration")
+    __slots__ = ("_by_callee", "_calls", "_limits", "_max_duration", "_sessions")
 
     def __init__(self, *, max_duration: float | None = None) -> None:
         """Make a watch that knows no call.
@@ -52,6 +53,7 @@ class CallWatch:
         self._calls: dict[tuple[str, str], Call] = {}
         self._by_callee: dict[tuple[str, str], Call] = {}
         self._limits: Limits[Call] = Limits()
+        self._sessions = Sessions()
 
     # What passes.
 
@@ -103,7 +105,7 @@ class CallWatch:
             request: what it answers, as received.
             response: as relayed.
             at: when, by the wall clock.
-            now: monotonic seconds, for the longest duration.
+            now: monotonic seconds, for the longest duration and the session's.
             branch: the branch it came by, which tells the callee's flow and which Record-Routes are ours.
 
         Returns:
@@ -113,7 +115,7 @@ class CallWatch:
         status = response.status
         if request.to_tag is not None:
             if 200 <= status < 300 and request.method in _REFRESHING:
-                self._refresh(request, response)
+                self._refresh(request, response, at, now)
             return []
         if status == 100 or request.method != "INVITE":
             return []
@@ -129,7 +131,7 @@ class CallWatch:
                 return []
             call.codes.add(status)
             return [CallRinging(call, at, status, to_tag)]
-        return self._answer(call, leg, response, at, now)
+        return self._answer(call, leg, request, response, at, now)
 
     def in_dialog(self, request: Request, *, at: datetime, flow: Flow | None = None) -> list[Fact]:
         """Take a request with a To tag that is being forwarded, the ACK included.
@@ -196,7 +198,9 @@ class CallWatch:
             self._limits.set(call, now + seconds)
 
     def restore(self, call: Call, *, at: datetime, now: float) -> None:
-        """Watch a call read from a journal. What is left of its longest duration runs on.
+        """Watch a call read from a journal.
+
+        What is left of its longest duration runs on; its session, when it expires, begins anew.
 
         Raises:
             LocalProtocolError: the call is over, or is watched already.
@@ -210,6 +214,7 @@ class CallWatch:
         if call.answered_at is not None and longest is not None:
             elapsed = (at - call.answered_at).total_seconds()
             self._limits.set(call, now + longest - max(elapsed, 0.0))
+        self._sessions.restore(call, at=at, now=now)
 
     # What is known.
 
@@ -246,15 +251,23 @@ class CallWatch:
 
     def next_timeout(self) -> float | None:
         """Tell when to call `handle_timeout`: absolute, in the seconds of `now`; None when nothing waits."""
-        return self._limits.next()
+        limit, session = self._limits.next(), self._sessions.next()
+        if limit is None or session is None:
+            return session if limit is None else limit
+        return min(limit, session)
 
     def handle_timeout(self, *, now: float, at: datetime) -> list[Fact]:
-        """End the calls that have lasted too long; calling early returns [].
+        """End the calls that have lasted too long, or were not refreshed; calling early returns [].
 
         Returns:
-            CallEnded by the proxy, cause `maximum length`: both sides are still to be told with `make_bye`.
+            CallEnded by the proxy, cause `maximum length`, or `session timer` as of the moment it did: both
+            sides are still to be told with `make_bye`.
+
+        Source: RFC 4028 §8.3
         """
         facts: list[Fact] = []
+        for call, leg in self._sessions.take_due(now):
+            facts += self._goodbye(call, leg, Side.PROXY, leg.session_expires_at or at, "session timer")
         for call in self._limits.take_due(now):
             facts += self.end(call, by=Side.PROXY, cause="maximum length", at=at)
         return facts
@@ -280,11 +293,12 @@ class CallWatch:
         return leg
 
     def _answer(
-        self, call: Call, leg: Leg | None, response: Response, at: datetime, now: float
+        self, call: Call, leg: Leg | None, request: Request, response: Response, at: datetime, now: float
     ) -> list[Fact]:
         if leg is None:
             return []
         leg.is_confirmed = True
+        self._sessions.refresh(call, leg, Side.CALLER, request.cseq.number, response, at=at, now=now)
         if call.state is CallState.CONFIRMED:
             return []
         call.state = CallState.CONFIRMED
@@ -307,8 +321,11 @@ class CallWatch:
         self._forget(call)
         return [CallFailed(call, at, to_tag, response.status, response.reason)]
 
-    def _refresh(self, request: Request, response: Response) -> None:
-        """Move the endpoints where a re-INVITE or UPDATE was accepted. Source: RFC 3261 §12.2.1.2, §12.2.2"""
+    def _refresh(self, request: Request, response: Response, at: datetime, now: float) -> None:
+        """Move the endpoints and the session's end where a re-INVITE or UPDATE was accepted.
+
+        Source: RFC 3261 §12.2.1.2, §12.2.2, RFC 4028 §8.2
+        """
         place = self.find(request)
         if place is None:
             return
@@ -320,15 +337,20 @@ class CallWatch:
         else:
             leg.contact = asking or leg.contact
             call.caller_contact = answering or call.caller_contact
+        if leg.is_confirmed:
+            number = request.cseq.number
+            self._sessions.refresh(call, leg, sender, number, response, at=at, now=now)
 
     def _longest(self, call: Call) -> float | None:
         return self._max_duration if call.max_duration is None else call.max_duration
 
-    def _goodbye(self, call: Call, leg: Leg, by: Side, at: datetime) -> list[Fact]:
+    def _goodbye(
+        self, call: Call, leg: Leg, by: Side, at: datetime, cause: str = "bye"
+    ) -> list[Fact]:
         other = next((other for other in call.legs.values() if other.is_confirmed and other is not leg), None)
         if other is None:
             self._forget(call)
-            return [CallEnded(call, at, by, "bye")]
+            return [CallEnded(call, at, by, cause)]
         # Several had answered and the caller lets all but one go; the call is over with the last.
         self._drop_leg(call, leg)
         if call.to_tag == leg.to_tag:
@@ -337,13 +359,15 @@ class CallWatch:
 
     def _drop_leg(self, call: Call, leg: Leg) -> None:
         del call.legs[leg.to_tag]
+        self._sessions.drop(call, leg)
         self._by_callee.pop((call.call_id, leg.to_tag), None)
 
     def _forget(self, call: Call) -> None:
         call.state = CallState.ENDED
         self._calls.pop(call.key, None)
-        for to_tag in call.legs:
+        for to_tag, leg in call.legs.items():
             self._by_callee.pop((call.call_id, to_tag), None)
+            self._sessions.drop(call, leg)
         self._limits.clear(call)
 
 
