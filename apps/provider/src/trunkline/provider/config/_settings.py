@@ -254,9 +254,9 @@ class DatabaseSection(_Section):
         description="The database; an SQLite path is relative to the working directory.",
     )
     commit_interval_ms: int = _section_field(
-        10,
+        20,
         expected="milliseconds from 0 to 1000",
-        write="commit_interval_ms = 10",
+        write="commit_interval_ms = 20",
         description="How long writes are gathered before they are committed together.",
         ge=0,
         le=1000,
