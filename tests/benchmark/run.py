@@ -23,11 +23,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "interop"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+import parsers
 from load import CALLERS, Load, Outcome
 from measuring import memory_kb
 from peers.process import PeerError, find_program
 from subjects import Kamailio, Trunkline, machine, missing_for_kamailio, version
 
+EVERYTHING = [*CALLERS, "peak", "memory", "parsers"]
 CHALLENGED = ("invite-auth", "register")
 PEAK_START, PEAK_END, PEAK_STEP = 100, 20_000, 1.3
 PEAK_TOLERANCE = 1000
@@ -42,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="run.py"
     )
-    parser.add_argument("scenarios", nargs="*", help=f"of {', '.join(CALLERS)}, peak, memory; all by default")
+    parser.add_argument("scenarios", nargs="*", help=f"of {', '.join(EVERYTHING)}; all by default")
     parser.add_argument("--quick", action="store_true", help="few calls, two rounds")
     parser.add_argument("--rounds", type=int, help="rounds of each scenario (3, quick 2)")
     parser.add_argument("--seconds", type=float, help="length of one round (8, quick 3)")
@@ -52,9 +54,9 @@ def main() -> int:
     parser.add_argument("--alone", action="store_true", help="do not measure Kamailio")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
-    unknown = set(arguments.scenarios) - {*CALLERS, "peak", "memory"}
+    unknown = set(arguments.scenarios) - set(EVERYTHING)
     if unknown:
-        parser.error(f"no scenario {', '.join(sorted(unknown))}; of {', '.join(CALLERS)}, peak, memory")
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; of {', '.join(EVERYTHING)}")
     if find_program("sipp") is None:
         print("SIPp is not installed: apt-get install sip-tester", file=sys.stderr)
         return 1
@@ -78,7 +80,7 @@ class Bench:
     def __init__(self, folder: Path, arguments: argparse.Namespace, *, beside: bool) -> None:
         quick = arguments.quick
         self._folder = folder
-        self._scenarios = arguments.scenarios or [*CALLERS, "peak", "memory"]
+        self._scenarios = arguments.scenarios or EVERYTHING
         self._rounds = arguments.rounds or (2 if quick else 3)
         self._seconds = arguments.seconds or (3 if quick else 8)
         self._rate = arguments.rate
@@ -107,6 +109,8 @@ class Bench:
             self._peak()
         if "memory" in self._scenarios:
             self._memory()
+        if "parsers" in self._scenarios:
+            self._figures["parsers"] = parsers.measure(list(parsers.PEERS), rounds=self._rounds)
         print(f"{time.monotonic() - started:.0f} s in all")
         return self._figures
 

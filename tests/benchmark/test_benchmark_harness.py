@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).with_name("run.py")
+PARSERS = Path(__file__).with_name("parsers.py")
+SERVER = ("invite", "invite-auth", "register", "options", "peak", "memory")
 
 
 @pytest.mark.interop
@@ -21,7 +23,7 @@ def test_harness_measures_every_scenario(tmp_path):
     figures = tmp_path / "figures.json"
     small = ("--alone", "--rounds", "1", "--rate", "50", "--seconds", "1", "--users", "20")
     run = subprocess.run(
-        [sys.executable, str(RUN), *small, "--registrations", "100", "--json", str(figures)],
+        [sys.executable, str(RUN), *SERVER, *small, "--registrations", "100", "--json", str(figures)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -32,3 +34,24 @@ def test_harness_measures_every_scenario(tmp_path):
     assert {row["scenario"] for row in found["load"]} == {"invite", "invite-auth", "register", "options"}
     assert all(row["failed"] == 0 for row in found["load"])
     assert len(found["memory"]) == 1
+
+
+@pytest.mark.parametrize("peer", ["sipmessage", "sippy", "pyVoIP"])
+def test_our_side_of_every_parser_ground_runs(peer):
+    command = [sys.executable, str(PARSERS), "--work", peer, "--ours"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    figures = json.loads(run.stdout)
+    assert {"read", "forward", "answer", "parse"} >= set(figures) >= {"read"}
+    assert all(0 < microseconds < 10_000 for microseconds in figures.values())
+
+
+def test_a_peer_that_is_not_there_is_named_and_passed_over(tmp_path):
+    script = (
+        f"import sys, pathlib; sys.path.insert(0, {str(PARSERS.parent)!r}); import parsers; "
+        f"parsers.ENVIRONMENTS = pathlib.Path({str(tmp_path)!r}); "
+        "assert parsers.measure(['sippy'], rounds=1, install=False) == []"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert run.stdout == "parser: sippy was not measured: not installed\n"

@@ -28,3 +28,12 @@ def test_the_stream_example_answers_pings_and_mistakes(blocks, invite_with):
     assert answers[0] == b"\r\n"
     assert answers[1].startswith(b"SIP/2.0 400 ")
     assert len(answers) == 2
+
+
+def test_the_strategies_example_passes(blocks):
+    names = {}
+    exec(blocks[3][1], names)
+    tests = [thing for name, thing in names.items() if name.startswith("test_")]
+    assert len(tests) == 2
+    for test in tests:
+        test()

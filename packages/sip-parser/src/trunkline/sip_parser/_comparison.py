@@ -34,7 +34,8 @@ _CASE_COUNTS_NAMES: Final = (
 _CASE_COUNTS: Final = frozenset(_CASE_COUNTS_NAMES.split())
 """Identifiers compared byte by byte, methods, dates. Source: RFC 3261 §7.1, §20.8, §20.16, §20.17"""
 
-_quoted = re.compile(r'("(?:[^"\\]|\\.)*+")', re.DOTALL)
+# A string without its end reaches to the end of the text, so that no quote in it is tried again.
+_quoted = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))', re.DOTALL)
 _blanks = re.compile(r"[ \t]+")
 _around_separators = re.compile(r" ?([,;=/<>]) ?")
 

@@ -30,7 +30,7 @@ _HASHES: Final[dict[str, Callable[[bytes], Any]]] = {
 # A parameter with its comma, an empty element, or whatever is neither: so the whole text is found in one go.
 _find_params = re.compile(
     rf"[ \t]*+({TOKEN})[ \t]*+=[ \t]*+(?:\"([^\"\\]*+)\"|(\"(?:[^\"\\]|\\.)*+\"|[^\s,\"]*+))[ \t]*+(?:,|\Z)"
-    r"|[ \t]*+,|([^ \t].*+)",
+    r"|[ \t]*+(?:,|([^ \t].*+))",
     re.DOTALL,
 ).findall
 _is_nonce_count = re.compile(r"[0-9A-Fa-f]{1,8}").fullmatch

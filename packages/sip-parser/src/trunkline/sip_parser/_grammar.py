@@ -74,7 +74,8 @@ _HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+"
 HOST_PORT: Final = rf"({_HOST})(?:[ \t]*:[ \t]*([0-9]+))?"
 
 # Text made of these characters alone can be cut at every ";" and "=" without looking for strings or blanks.
-_plain_params = re.compile(r"[A-Za-z0-9\-.!%*_+`'~;=:\[\]/@&$?()|#]*").fullmatch
+PLAIN_PARAMS: Final = r"[A-Za-z0-9\-.!%*_+`'~;=:\[\]/@&$?()|#]*+"
+_are_plain_params = re.compile(PLAIN_PARAMS).fullmatch
 _PARAM = re.compile(
     rf"[ \t]*({TOKEN})[ \t]*(?:=[ \t]*(\"(?:[^\"\\]|\\.)*+\"|[^\s;\",<>]*+)[ \t]*)?(;|\Z)",
     re.DOTALL,
@@ -131,10 +132,15 @@ def parse_params(text: str, what: str) -> Params:
     Raises:
         RemoteProtocolError: a name that is no token, a name given twice, or text between parameters.
     """
-    if _plain_params(text) is None:
+    if _are_plain_params(text) is None:
         return _parse_spaced_params(text, what)
     if text[:4] == "tag=" and ";" not in text:
         return FrozenParams(tag=text[4:])
+    return parse_plain_params(text, what)
+
+
+def parse_plain_params(text: str, what: str) -> Params:
+    """Read parameters that are PLAIN_PARAMS, as `parse_params` does."""
     params: Params = {}
     for part in text.split(";"):
         name, equals, value = part.partition("=")

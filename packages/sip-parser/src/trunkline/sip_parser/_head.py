@@ -19,7 +19,7 @@ from ._grammar import REMEMBERED_LENGTH, REMEMBERED_VALUES, is_token
 from ._headers import Headers
 from ._messages import Message, Request, Response
 from ._names import CANONICAL, KNOWN_METHODS, WRITTEN_NAMES, learn_name
-from ._typed import content_length
+from ._typed import content_length, remembered_line
 
 MAX_HEAD: Final = 65535
 """Bytes of start line and headers: what a datagram can carry."""
@@ -73,8 +73,12 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
     if not distinct >= _NEEDED or (repeated and repeated >= names.count("via") and _doubled(names)):
         _refuse_headers(names, message)
     if "content-length" in distinct:
+        line = lines[names.index("content-length")]
         try:
-            content_length(headers)
+            if repeated or len(line) > REMEMBERED_LENGTH:
+                content_length(headers)
+            else:
+                headers._cache["content-length"] = remembered_line(line)
         except RemoteProtocolError as error:
             error.message = message
             raise

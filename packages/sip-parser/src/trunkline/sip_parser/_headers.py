@@ -54,7 +54,7 @@ class Headers:
     def get_all(self, name: str) -> list[str]:
         """Give the value of every line of that name, unfolded and stripped."""
         name = CANONICAL.get(name) or canonical_name(name)
-        return [value_of(line) for known, line in zip(self._names, self._lines, strict=True) if known == name]
+        return [value_of(line) for line in self._lines_of(name)]
 
     def values(self, name: str) -> list[str]:
         """Give every single value, topmost first: split at commas outside quotes, brackets and comments.
@@ -229,6 +229,15 @@ class Headers:
         copy._cache = self._cache.copy()
         copy._changed = self._changed
         return copy
+
+    def _lines_of(self, canonical: str) -> list[str]:
+        names, lines = self._names, self._lines
+        found = []
+        index = -1
+        for _ in range(names.count(canonical)):
+            index = names.index(canonical, index + 1)
+            found.append(lines[index])
+        return found
 
     def _first_with_value(self, canonical: str) -> int | None:
         for index, name in enumerate(self._names):

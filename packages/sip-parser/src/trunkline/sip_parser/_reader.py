@@ -46,20 +46,18 @@ def parse_datagram(data: bytes, *, max_head: int = MAX_HEAD, max_headers: int = 
     """
     if data[:2] == b"\r\n":
         data = data.lstrip(b"\r\n")
-    end = data.find(b"\r\n\r\n")
-    if end < 0 or end > max_head:
-        raise _no_head(data, end, max_head, max_headers)
-    message = parse_head(data[:end].decode("utf-8", "surrogateescape"), max_headers)
-    start = end + 4
+    head, end, body = data.partition(b"\r\n\r\n")
+    if not end or len(head) > max_head:
+        raise _no_head(data, len(head) if end else -1, max_head, max_headers)
+    message = parse_head(head.decode("utf-8", "surrogateescape"), max_headers)
     length = message.headers._cache.get("content-length")
-    if length is None:
-        message._body = data[start:]
+    if length is None or length == len(body):
+        message._body = body
         return message
-    stop = start + length
-    message._body = data[start:stop]
-    if stop > len(data):
+    message._body = body[:length]
+    if length > len(body):
         raise RemoteProtocolError(
-            f"Content-Length: expected at most the {len(data) - start} bytes after the head, got {length}",
+            f"Content-Length: expected at most the {len(body)} bytes after the head, got {length}",
             section="RFC 3261 §18.3",
             message=message,
         )

@@ -184,7 +184,7 @@ def read_header(headers: Headers, name: str) -> Any:
     own = _OWN_READERS.get(name)
     if own is not None:
         return own(headers)
-    lines = [line for known, line in zip(headers._names, headers._lines, strict=True) if known == name]
+    lines = headers._lines_of(name)
     if name in NOT_LISTS:
         if not lines:
             raise _missing(name)

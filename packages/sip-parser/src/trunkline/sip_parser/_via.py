@@ -14,6 +14,7 @@ from ._errors import RemoteProtocolError, shown
 from ._grammar import (
     HOST_PORT,
     NO_PARAMS,
+    PLAIN_PARAMS,
     TOKEN,
     UNCHANGED,
     Params,
@@ -24,6 +25,7 @@ from ._grammar import (
     number_from,
     one_line,
     parse_params,
+    parse_plain_params,
     port_from,
     same_host,
     same_values,
@@ -36,6 +38,10 @@ MAGIC_COOKIE: Final = "z9hG4bK"
 
 _match_via = re.compile(
     rf"({TOKEN})[ \t]*/[ \t]*({TOKEN})[ \t]*/[ \t]*({TOKEN})[ \t]+{HOST_PORT}[ \t]*(?:;(.*))?", re.DOTALL
+).fullmatch
+# What nearly all are: with single blanks, and with parameters that need no closer look.
+_match_plain_via = re.compile(
+    rf"SIP/2\.0/([A-Z]++) ([A-Za-z0-9.\-]++)(?::([0-9]{{1,5}}))?(?:;({PLAIN_PARAMS}))?"
 ).fullmatch
 _match_cseq = re.compile(rf"([0-9]+)[ \t]+({TOKEN})").fullmatch
 
@@ -142,6 +148,15 @@ class Via:
 
 def read_via(text: str) -> Via:
     """Read a Via value that is on one line, without blanks around it."""
+    match = _match_plain_via(text)
+    if match is not None:
+        transport, host, port, params = match.groups()
+        return Via(
+            transport,
+            host,
+            None if port is None else port_from(port, "Via"),
+            parse_plain_params(params, "Via") if params else NO_PARAMS,
+        )
     match = _match_via(text)
     if match is None:
         raise RemoteProtocolError(
