@@ -457,8 +457,8 @@ class Proxy(Node):
         """Make a proxy.
 
         `think` is the seconds before a request is forwarded, `relay_after` before a response goes up, as if
-        databases and media relays were asked; `fallback` is tried once when a request has failed. Calls are ended
-        from here when their session expires or they last longer than `max_duration` seconds.
+        databases and media relays were asked; `fallback` is tried once when a request has failed. Calls are
+        ended from here when their session expires or they last longer than `max_duration` seconds.
         """
         super().__init__(network, LOCAL, 7)
         self.core = ProxyCore(self.layer, is_local=is_local, token=self.token, **options)
@@ -486,10 +486,12 @@ class Proxy(Node):
                 self._hang_up(fact.call)
 
     def _hang_up(self, call: Call) -> None:
-        for side in (Side.CALLER, Side.CALLEE):
-            bye = make_bye(call, side)
-            bye.headers.prepend("Via", f"SIP/2.0/UDP {LOCAL[0]}:{LOCAL[1]};branch={self.layer.new_branch()}")
-            self.act(self.layer.send_request(bye, self._next(bye).flow, now=self.network.now)[1])
+        for leg in call.legs.values():
+            for side in (Side.CALLER, Side.CALLEE):
+                bye = make_bye(call, side, leg=leg)
+                via = f"SIP/2.0/UDP {LOCAL[0]}:{LOCAL[1]};branch={self.layer.new_branch()}"
+                bye.headers.prepend("Via", via)
+                self.act(self.layer.send_request(bye, self._next(bye).flow, now=self.network.now)[1])
 
     def handle(self, effect: Effect) -> None:
         now, core = self.network.now, self.core
