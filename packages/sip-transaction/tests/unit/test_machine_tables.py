@@ -54,7 +54,7 @@ MACHINES: dict[str, Any] = {
     "session": (SESSION, SessionState, SessionInput, SessionAction, "OVER", """
                     AGREED_OURS AGREED_THEIRS AGREED_NONE REFRESH_DUE REFRESH_LOST EXPIRY_DUE BYE
         OFF         OURS        THEIRS        OFF         -           -            -          OVER
-        OURS        OURS        THEIRS        OFF         REFRESHING  -            OVER       OVER
+        OURS        OURS        THEIRS        OFF         REFRESHING  -            -          OVER
         REFRESHING  OURS        THEIRS        OFF         -           OVER         OVER       OVER
         THEIRS      OURS        THEIRS        OFF         -           -            OVER       OVER
         OVER        -           -             -           -           -            -          -
