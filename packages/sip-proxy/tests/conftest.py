@@ -486,10 +486,12 @@ class Proxy(Node):
                 self._hang_up(fact.call)
 
     def _hang_up(self, call: Call) -> None:
-        for side in (Side.CALLER, Side.CALLEE):
-            bye = make_bye(call, side)
-            bye.headers.prepend("Via", f"SIP/2.0/UDP {LOCAL[0]}:{LOCAL[1]};branch={self.layer.new_branch()}")
-            self.act(self.layer.send_request(bye, self._next(bye).flow, now=self.network.now)[1])
+        for leg in call.legs.values():
+            for side in (Side.CALLER, Side.CALLEE):
+                bye = make_bye(call, side, leg=leg)
+                via = f"SIP/2.0/UDP {LOCAL[0]}:{LOCAL[1]};branch={self.layer.new_branch()}"
+                bye.headers.prepend("Via", via)
+                self.act(self.layer.send_request(bye, self._next(bye).flow, now=self.network.now)[1])
 
     def handle(self, effect: Effect) -> None:
         now, core = self.network.now, self.core

@@ -254,3 +254,16 @@ def test_calls_in_progress_are_listed_and_counted(new_world: MakeWorld) -> None:
     assert (ringing["state"], ringing["answer"]) == ("early", None)
     counts = world.stack.calls.counts()
     assert (counts["active_dialogs"], counts["early_dialogs"], counts["processed_dialogs"]) == (1, 1, 1)
+
+
+def test_all_who_answered_are_told_that_the_call_is_over(new_world: MakeWorld) -> None:
+    world = new_world(proxy={"max_call_seconds": 100})
+    alice, desk, mobile = world.phones("alice", "bob", "bob")
+    alice.invite("bob")
+    for phone, tag in ((desk, "desk"), (mobile, "mobile")):
+        phone.reply(phone.received("INVITE"), 200, tag=tag)
+    alice.inbox.clear()
+    world.advance(101)
+    assert sorted(str(alice.received("BYE").from_tag) for _ in range(2)) == ["desk", "mobile"]
+    assert [phone.inbox.pop().to_tag for phone in (desk, mobile)] == ["desk", "mobile"]
+    assert world.cdrs("duration", "cause") == [(100, "maximum length")]

@@ -399,3 +399,16 @@ def test_a_call_says_what_it_is(story: Story) -> None:
     assert (story.call.leg, story.call.callee_contact, story.call.callee_route_set) == (None, "", ())
     assert (story.call.callee_cseq, story.call.callee_flow) == (0, None)
     assert isinstance(make_response(story.kit.request(), 200), Response)
+
+
+def test_the_bye_may_be_for_any_of_those_who_answered(story: Story) -> None:
+    story.invite()
+    for tag in ("a", "b"):
+        story.response(200, tag, contact=tag)
+    second = story.call.legs["b"]
+    to_callee = make_bye(story.call, Side.CALLEE, leg=second)
+    to_caller = make_bye(story.call, Side.CALLER, leg=second)
+    assert (to_callee.uri, to_callee.to_tag, to_caller.from_tag) == ("sip:b@198.51.100.2", "b", "b")
+    second.is_confirmed = False
+    with pytest.raises(LocalProtocolError, match="answered call"):
+        make_bye(story.call, Side.CALLEE, leg=second)

@@ -182,10 +182,21 @@ def test_ack_stops_the_2xx_and_lets_the_callee_hang_up(invite):
     assert accepted.state is AcceptedState.ACKNOWLEDGED
 
 
-def test_bye_of_the_caller_stops_the_2xx(invite):
+def test_caller_who_hung_up_still_gets_the_2xx_its_invite_waits_for(invite):
+    accepted = AcceptedInvite(answer(invite, 200), now=0)
+    assert len(wait(accepted, 1)) == 1
+    accepted.hang_up()
+    assert accepted.state is AcceptedState.LEFT
+    assert accepted.may_bye
+    assert {kind for _, kind in wait(accepted, 32)} == {Respond}, "no ACK is missed any more"
+    assert (accepted.next_timeout(), accepted.state) == (None, AcceptedState.ABANDONED)
+
+
+def test_ack_after_the_bye_stops_the_2xx(invite):
     accepted = AcceptedInvite(answer(invite, 200), now=0)
     accepted.hang_up()
-    assert (accepted.next_timeout(), accepted.state) == (None, AcceptedState.ABANDONED)
+    accepted.acknowledge()
+    assert (accepted.next_timeout(), accepted.state) == (None, AcceptedState.ACKNOWLEDGED)
 
 
 def test_late_wake_up_retransmits_once_and_goes_on(invite):

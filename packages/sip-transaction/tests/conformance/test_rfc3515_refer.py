@@ -164,6 +164,14 @@ def test_subscription_that_expires_is_silence(subscriber, notify):
     assert [type(effect) for effect in subscriber.handle_timeout(now=15)] == [NotifierSilent]
 
 
+def test_notifier_that_names_no_end_is_given_one(subscriber, notify):
+    subscriber.receive_notify(notify(Subscription_State="active"), now=1)
+    assert subscriber.next_timeout() == 3601
+    subscriber.receive_notify(notify(Subscription_State="active;expires=10"), now=2)
+    subscriber.receive_notify(notify(Subscription_State="active"), now=3)
+    assert subscriber.next_timeout() == 12
+
+
 def test_refused_refer_has_no_subscription(subscriber, notify):
     subscriber.refused()
     assert (subscriber.state, subscriber.next_timeout()) == (SubscriberState.TERMINATED, None)

@@ -24,6 +24,8 @@ class AcceptedState(Enum):
 
     UNACKNOWLEDGED = "Unacknowledged"
     ACKNOWLEDGED = "Acknowledged"
+    LEFT = "Left"
+    """The caller has hung up, but its INVITE waits for the 2xx still."""
     ABANDONED = "Abandoned"
 
 
@@ -50,9 +52,11 @@ def _accepted() -> Rows[AcceptedState, AcceptedInput, AcceptedAction]:
     return {
         (s.UNACKNOWLEDGED, i.RETRANSMISSION_DUE): ((a.RESPOND, a.BACK_OFF), s.UNACKNOWLEDGED),
         (s.UNACKNOWLEDGED, i.ACK): ((a.STOP,), s.ACKNOWLEDGED),
-        (s.UNACKNOWLEDGED, i.BYE): ((a.STOP,), s.ABANDONED),
+        (s.UNACKNOWLEDGED, i.BYE): ((), s.LEFT),
         (s.UNACKNOWLEDGED, i.GIVE_UP_DUE): ((a.STOP, a.REPORT), s.ABANDONED),
-        (s.ACKNOWLEDGED, i.BYE): ((), s.ABANDONED),
+        (s.LEFT, i.RETRANSMISSION_DUE): ((a.RESPOND, a.BACK_OFF), s.LEFT),
+        (s.LEFT, i.ACK): ((a.STOP,), s.ACKNOWLEDGED),
+        (s.LEFT, i.GIVE_UP_DUE): ((a.STOP,), s.ABANDONED),
     }
 
 
@@ -110,7 +114,12 @@ class AcceptedInvite:
         self._step(AcceptedInput.ACK, 0.0)
 
     def hang_up(self) -> None:
-        """Learn that the caller has sent a BYE, which stops the retransmissions as well."""
+        """Learn that the caller has sent a BYE.
+
+        The 2xx is still sent, as nothing else ends the caller's INVITE; but no ACK will be missed.
+
+        Source: RFC 3261 §13.3.1.4, §15.1.2
+        """
         self._step(AcceptedInput.BYE, 0.0)
 
     def next_timeout(self) -> float | None:

@@ -62,7 +62,7 @@ def _notifier() -> Rows[NotifierState, NotifierInput, NotifierAction]:
         (s.ACTIVE, i.FINISHED): ((a.STOP, a.NOTIFY_NO_RESOURCE), s.TERMINATED),
     }
     for state in (s.PENDING, s.ACTIVE):
-        rows[state, i.EXPIRED] = ((a.STOP, a.NOTIFY_TIMEOUT), s.TERMINATED)
+        rows[state, i.EXPIRED] = ((a.NOTIFY_TIMEOUT,), s.TERMINATED)
         rows[state, i.NOTIFY_LOST] = ((a.STOP,), s.TERMINATED)
     return rows
 
@@ -104,13 +104,14 @@ def _subscriber() -> Rows[SubscriberState, SubscriberInput, SubscriberAction]:
         tuple[SubscriberState, SubscriberInput], tuple[tuple[SubscriberAction, ...], SubscriberState]
     ] = {}
     for state in (s.NOTIFY_WAIT, s.PENDING, s.ACTIVE):
-        rows[state, i.NOTIFY_PENDING] = ((a.STOP, a.RESTART), s.PENDING)
-        rows[state, i.NOTIFY_ACTIVE] = ((a.STOP, a.RESTART), s.ACTIVE)
+        stop = (a.STOP,) if state is s.NOTIFY_WAIT else ()
+        rows[state, i.NOTIFY_PENDING] = ((*stop, a.RESTART), s.PENDING)
+        rows[state, i.NOTIFY_ACTIVE] = ((*stop, a.RESTART), s.ACTIVE)
         rows[state, i.NOTIFY_TERMINATED] = ((a.STOP,), s.TERMINATED)
     rows[s.NOTIFY_WAIT, i.REFUSED] = ((a.STOP,), s.TERMINATED)
-    rows[s.NOTIFY_WAIT, i.TIMER_N] = ((a.STOP, a.REPORT), s.TERMINATED)
+    rows[s.NOTIFY_WAIT, i.TIMER_N] = ((a.REPORT,), s.TERMINATED)
     for state in (s.PENDING, s.ACTIVE):
-        rows[state, i.EXPIRED] = ((a.STOP, a.REPORT), s.TERMINATED)
+        rows[state, i.EXPIRED] = ((a.REPORT,), s.TERMINATED)
     return rows
 
 
@@ -230,6 +231,9 @@ _REASONS: Final = {
     NotifierAction.NOTIFY_TIMEOUT: "timeout",
 }
 
+# For a notifier that does not say how long, as it should: nothing is waited for without an end.
+_LONGEST_SILENCE: Final = 3600.0
+
 _STATES: Final = {
     "pending": SubscriberInput.NOTIFY_PENDING,
     "active": SubscriberInput.NOTIFY_ACTIVE,
@@ -315,8 +319,10 @@ class ReferSubscriber:
             if action is SubscriberAction.STOP:
                 self._machine.deadlines.clear()
             elif action is SubscriberAction.RESTART:
-                if expires is not None:
-                    self._machine.deadlines[SubscriberInput.EXPIRED] = now + expires
+                deadlines = self._machine.deadlines
+                if expires is not None or SubscriberInput.EXPIRED not in deadlines:
+                    left = _LONGEST_SILENCE if expires is None else expires
+                    deadlines[SubscriberInput.EXPIRED] = now + left
             else:
                 silent.append(NotifierSilent())
         return silent

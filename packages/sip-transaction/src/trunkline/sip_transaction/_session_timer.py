@@ -59,14 +59,17 @@ def _session() -> Rows[SessionState, SessionInput, SessionAction]:
     s, i, a = SessionState, SessionInput, SessionAction
     rows: dict[tuple[SessionState, SessionInput], tuple[tuple[SessionAction, ...], SessionState]] = {}
     for state in (s.OFF, s.OURS, s.REFRESHING, s.THEIRS):
-        rows[state, i.AGREED_OURS] = ((a.STOP, a.START_REFRESH, a.START_EXPIRY), s.OURS)
-        rows[state, i.AGREED_THEIRS] = ((a.STOP, a.START_EXPIRY), s.THEIRS)
-        rows[state, i.AGREED_NONE] = ((a.STOP,), s.OFF)
-        rows[state, i.BYE] = ((a.STOP,), s.OVER)
-    for state in (s.OURS, s.REFRESHING, s.THEIRS):
-        rows[state, i.EXPIRY_DUE] = ((a.STOP, a.EXPIRE), s.OVER)
+        stop = () if state is s.OFF else (a.STOP,)
+        rows[state, i.AGREED_OURS] = ((a.START_REFRESH, a.START_EXPIRY), s.OURS)
+        rows[state, i.AGREED_THEIRS] = ((a.START_EXPIRY,), s.THEIRS)
+        rows[state, i.AGREED_NONE] = (stop, s.OFF)
+        rows[state, i.BYE] = (stop, s.OVER)
+    rows[s.OURS, i.AGREED_THEIRS] = ((a.STOP, a.START_EXPIRY), s.THEIRS)
+    # The end never comes before the refresh, which is at half of the interval.
     rows[s.OURS, i.REFRESH_DUE] = ((a.REFRESH,), s.REFRESHING)
     rows[s.REFRESHING, i.REFRESH_LOST] = ((a.STOP, a.EXPIRE), s.OVER)
+    rows[s.REFRESHING, i.EXPIRY_DUE] = ((a.EXPIRE,), s.OVER)
+    rows[s.THEIRS, i.EXPIRY_DUE] = ((a.EXPIRE,), s.OVER)
     return rows
 
 

@@ -423,16 +423,17 @@ class Calls:
         self.expired += 1
         if call.call_id in self.relayed:
             self._delete(call.call_id, call.from_tag)
-        if call.leg is None:
-            return
-        for side, flow in ((Side.CALLER, call.caller_flow), (Side.CALLEE, call.callee_flow)):
-            if flow is None:
+        reason = f'SIP;cause=480;text="{cause}"'
+        for leg in call.legs.values():
+            if not leg.is_confirmed:
                 continue
-            try:
-                bye = make_bye(call, side, reason=f'SIP;cause=480;text="{cause}"')
-                self._stack.send_own(bye, flow, now)
-            except SipError as error:  # a route that cannot be read; the other side is told all the same
-                log.warning("no BYE could be sent", call_id=call.call_id, side=side.value, reason=str(error))
+            for side, flow in ((Side.CALLER, call.caller_flow), (Side.CALLEE, leg.flow)):
+                if flow is None:
+                    continue
+                try:
+                    self._stack.send_own(make_bye(call, side, leg=leg, reason=reason), flow, now)
+                except SipError as error:  # a route that cannot be read; the other is told all the same
+                    log.warning("no BYE sent", call_id=call.call_id, side=side.value, reason=str(error))
 
     def next_timeout(self) -> float | None:
         """Return when a call reaches its limit, or a recovered one its end."""

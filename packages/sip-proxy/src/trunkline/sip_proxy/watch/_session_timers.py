@@ -58,7 +58,7 @@ class SessionTimers:
         if interval < self.min_se:
             if "timer" in request.supported:
                 return self.min_se
-            # Who does not know what a 422 is would lose the call by it.
+            # Who does not know what a 422 is would lose the call by it. Only here may a proxy write a Min-SE.
             headers.set("Min-SE", str(smallest))
             headers.set("Session-Expires", str(attrs.evolve(asked, value=str(smallest))))
         elif interval > self.session_expires and interval > smallest:
