@@ -26,7 +26,7 @@ def test_step_1_headers_body_and_order_are_kept_and_the_original_is_not_changed(
     bench.act(bench.core.forward(transaction, [Target(BOB, kit.udp(2))], now=0.0))
     [sent] = bench.requests()
     assert sent.body == b"v=0\r\n"
-    ours = {"via", "max-forwards", "record-route", "content-length"}
+    ours = {"via", "max-forwards", "record-route", "max-breadth", "content-length"}
     kept = [item for item in sent.headers.items() if item[0].lower() not in ours]
     assert kept == [item for item in transaction.request.headers.items() if item[0].lower() not in ours]
     assert transaction.request.to_bytes() == before
@@ -251,9 +251,7 @@ def test_a_changed_copy_can_be_forwarded_in_place_of_the_request(kit: Any, bench
     changed = transaction.request.copy()
     changed.body = b"v=1\r\n"
     changed.headers.add("P-Asserted-Identity", "<sip:alice@example.test>")
-    effects = bench.core.forward(
-        transaction, [Target(BOB, kit.udp(2))], now=0.0, request=changed, user="app"
-    )
+    effects = bench.core.forward(transaction, [Target(BOB, kit.udp(2))], now=0.0, request=changed, user="app")
     bench.act(effects)
     [sent] = bench.requests()
     assert sent.body == b"v=1\r\n"

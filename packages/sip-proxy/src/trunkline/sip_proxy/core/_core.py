@@ -13,6 +13,7 @@ from trunkline.sip_parser import LocalProtocolError, Request, Response
 from trunkline.sip_transaction import Effect as LayerEffect
 from trunkline.sip_transaction import Flow, Send, ServerTransaction, State, TransactionLayer
 
+from ._breadth import MAX_BREADTH
 from ._events import Effect, StatelessResponse
 from ._forking import Forking
 from ._forwarding import RECORD_ROUTED_METHODS, Forwarding
@@ -58,6 +59,7 @@ class ProxyCore:
         proxy_require: Sequence[str] = (),
         by_stream: Callable[[Target, float], Flow | None] | None = None,
         most_by_datagram: int = 1300,
+        max_breadth: int = MAX_BREADTH,
     ) -> None:
         """Make a core without any request under way.
 
@@ -77,6 +79,8 @@ class ProxyCore:
             by_stream: gives, at a monotonic second, the flow by TCP to a target whose request is too large
                 for its datagrams, None when there is none; None: requests are never moved.
             most_by_datagram: bytes of the largest request that goes as a datagram.
+            max_breadth: branches that one request may have at one time, here and further down, 1 or more;
+                a request that asks for less gets less.
 
         Source: RFC 3261 §16
         """
@@ -100,6 +104,7 @@ class ProxyCore:
             cancel_wait=cancel_wait,
             by_stream=by_stream,
             most_by_datagram=most_by_datagram,
+            max_breadth=max_breadth,
         )
         self._responses = ResponseProcessing(layer, self._forking)
         self._handlers = self._responses.handlers()

@@ -34,6 +34,7 @@ from trunkline.sip_transaction import (
 )
 
 from ._best_response import best_branch, response_of
+from ._breadth import divided, granted
 from ._deadlines import Deadlines
 from ._events import Effect, ResponseReady
 from ._forwarding import Forwarding
@@ -55,6 +56,7 @@ class Forking:
         "_cancel_wait",
         "_forwarding",
         "_layer",
+        "_max_breadth",
         "_most_by_datagram",
         "_ring_timeout",
         "_timer_c",
@@ -75,6 +77,7 @@ class Forking:
         cancel_wait: float,
         by_stream: Callable[[Target, float], Flow | None] | None,
         most_by_datagram: int,
+        max_breadth: int,
     ) -> None:
         self._layer = layer
         self._forwarding = forwarding
@@ -84,6 +87,7 @@ class Forking:
         self._cancel_wait = cancel_wait
         self._by_stream = by_stream
         self._most_by_datagram = most_by_datagram
+        self._max_breadth = max_breadth
         self.deadlines: Deadlines[Branch] = Deadlines()
         self.statistics = statistics
 
@@ -91,8 +95,15 @@ class Forking:
         """Make the context of a request."""
         self.statistics.contexts += 1
         context = ResponseContext(transaction, request, transaction.method == "INVITE")
+        context.breadth = self._granted(transaction.request)
         transaction.user = context
         return context
+
+    def _granted(self, request: Request) -> int:
+        try:
+            return granted(request, self._max_breadth)
+        except RemoteProtocolError:  # never after `validate`
+            return 0
 
     # Sending.
 
@@ -116,15 +127,29 @@ class Forking:
         self, context: ResponseContext, group: Sequence[Target], now: float, effects: list[Effect]
     ) -> None:
         branches = [Branch(context, target) for target in group]
+        shares = divided(self._breadth_left(context), len(branches))
         context.branches += branches
         # Counted before the first is sent, so that one failing at once is not taken for the last.
         context.pending += len(branches)
-        for branch in branches:
+        if not shares:
+            # Fewer than the callee wants rung would be another call than the one he asked for. RFC 5393 §5.3.3
+            context.groups.clear()
+            self.statistics.too_broad += 1
+            for branch in branches:
+                branch.is_over = True
+                self.close(branch, 440, None, now, effects)
+            return
+        for branch, branch.breadth in zip(branches, shares, strict=True):
             self._send(branch, now, effects)
 
-    def _send(
-        self, branch: Branch, now: float, effects: list[Effect], *, as_datagram: bool = False
-    ) -> None:
+    def _breadth_left(self, context: ResponseContext) -> int:
+        """Tell how many more branches there may be now: those that ended have given theirs back."""
+        left = context.breadth
+        if context.pending:
+            left -= sum(branch.breadth for branch in context.branches if branch.state is not _COMPLETED)
+        return left
+
+    def _send(self, branch: Branch, now: float, effects: list[Effect], *, as_datagram: bool = False) -> None:
         context, target = branch.context, branch.target
         try:
             request = branch.request = self._forwarding.write(
@@ -133,6 +158,7 @@ class Forking:
                 self._layer.new_branch() + context.loop_mark,
                 record_route_for=context.transaction.flow if context.record_route else None,
                 record_route_params=context.record_route_params,
+                breadth=branch.breadth,
             )
             transaction, sent = self._layer.send_request(request, target.flow, now=now)
         except (LocalProtocolError, RemoteProtocolError):
@@ -198,6 +224,7 @@ class Forking:
         if target is None:
             return False
         again = Branch(context, attrs.evolve(target, ring_timeout=branch.target.ring_timeout))
+        again.breadth = branch.breadth
         again.deadline, branch.deadline = branch.deadline, None
         if again.deadline is not None:
             again.deadline.owner = again

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from trunkline.sip_parser import RemoteProtocolError, Request, Uri, check_message, reason_phrase
 
+from ._breadth import granted
 from ._loop_detection import LoopMarks
 from ._own_addresses import OwnAddresses
 from ._route_processing import IsLocal, RouteProcessing
@@ -45,6 +46,8 @@ class Validation:
                     return Rejection(482, reason_phrase(482))
             else:
                 _check_in_dialog(request)
+            if "max-breadth" in request.headers:
+                granted(request)
             if request.max_forwards == 0 and not self._is_for_this_server(request):
                 return Rejection(483, reason_phrase(483))
         except RemoteProtocolError as error:
@@ -58,8 +61,6 @@ class Validation:
         if request.method not in ("REGISTER", "OPTIONS"):
             return False
         uri = request.parsed_uri
-        if request.method not in ("REGISTER", "OPTIONS"):
-            return False
         return isinstance(uri, Uri) and uri.user is None and self._is_local(uri.host.lower(), uri.port)
 
     def _has_looped(self, request: Request) -> bool:
