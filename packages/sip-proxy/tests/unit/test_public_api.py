@@ -10,6 +10,7 @@ CORE = [
     "Effect",
     "NextServer",
     "ProxyCore",
+    "Redirection",
     "Rejection",
     "ResponseContext",
     "ResponseReady",

@@ -3,6 +3,7 @@
 from ._core import ProxyCore
 from ._events import Effect, ResponseReady, StatelessResponse
 from ._forwarding import heed_strict_router
+from ._recursion import Redirection
 from ._response_context import Branch, BranchState, ResponseContext
 from ._route_processing import Routed
 from ._statistics import CoreStatistics
@@ -15,6 +16,7 @@ __all__ = [
     "Effect",
     "NextServer",
     "ProxyCore",
+    "Redirection",
     "Rejection",
     "ResponseContext",
     "ResponseReady",

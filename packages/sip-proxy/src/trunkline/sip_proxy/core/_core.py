@@ -6,7 +6,7 @@ Here: what an application may ask for. Not here: how it is done (`_validation`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from trunkline.sip_parser import LocalProtocolError, Request, Response
@@ -19,6 +19,7 @@ from ._forking import Forking
 from ._forwarding import RECORD_ROUTED_METHODS, Forwarding
 from ._loop_detection import LoopMarks
 from ._own_addresses import OwnAddresses
+from ._recursion import Redirection, follow, redirections
 from ._response_context import ResponseContext
 from ._response_processing import ResponseProcessing
 from ._route_processing import Routed, RouteProcessing
@@ -303,16 +304,20 @@ class ProxyCore:
         *,
         now: float,
         request: Request | None = None,
+        followed: Iterable[Redirection] | None = None,
     ) -> list[Effect]:
         """Try further targets: in place of relaying a failure, or beside the branches still under way.
 
-        A 3xx that was announced counts as followed and is no candidate any more; other failures remain ones.
+        Where a failure was announced, 3xx responses count as followed and are no candidates any more; other
+        failures remain ones.
 
         Args:
             context: the request to forward.
             targets: at least one; those not yet tried keep their turn among them.
             now: monotonic seconds.
             request: what to forward from now on in place of what was forwarded before.
+            followed: which `redirections` the targets are for: these are taken out of the 3xx responses, which
+                go on counting where they name other places; None: whatever they name.
 
         Returns:
             What to send; nothing when a final response is on its way up; ResponseReady with 487 when the
@@ -334,13 +339,31 @@ class ProxyCore:
             return effects
         if context.announced is not None:
             context.announced = None
-            for branch in context.branches:
-                if 300 <= branch.status < 400:
-                    branch.is_redirected = True
+            if followed is not None:
+                follow(context, followed)
+            else:
+                for branch in context.branches:
+                    if 300 <= branch.status < 400:
+                        branch.is_redirected = True
         if request is not None:
             context.request = request
         self._forking.search(context, targets, now, effects)
         return effects
+
+    def redirections(self, context: ResponseContext) -> list[Redirection]:
+        """Give the places that the 3xx responses of a request name and it was not taken to yet.
+
+        For when a 3xx is announced. Check each as if it had been asked for: who redirects may name any place,
+        and the caller may not be one who may be taken there. Then `fork` with the targets, and `relay` the
+        3xx when there are none.
+
+        Returns:
+            The most wanted first; at most 10 over the life of a request, each once, none that was tried; of
+            a request to a `sips` URI only `sips` ones. None once the request is cancelled or answered.
+
+        Source: RFC 3261 §16.7 step 4
+        """
+        return redirections(context)
 
     def cancel(self, context: ResponseContext, *, now: float, reason: str | None = None) -> list[Effect]:
         """Cancel every branch and try no further target; the failure that results is announced as ever.

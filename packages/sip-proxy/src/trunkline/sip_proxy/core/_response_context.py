@@ -103,6 +103,8 @@ class ResponseContext:
     """Parameters of that Record-Route, each with its `;` before it."""
     loop_mark: str = ""
     """What the branch parameters of this request end with. Source: RFC 5393 §4.2."""
+    followed: tuple[str, ...] = ()
+    """The places named by redirections that it was taken to. Source: RFC 3261 §16.7 step 4"""
     user: Any = None
     """Whatever the application wants to find here again."""
 
