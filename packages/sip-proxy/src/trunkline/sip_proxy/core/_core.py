@@ -130,18 +130,22 @@ class ProxyCore:
             rejected[rejection.status] = rejected.get(rejection.status, 0) + 1
         return rejection
 
-    def route(self, request: Request) -> Routed:
+    def route(self, request: Request, flow: Flow | None = None) -> Routed:
         """Take out of a request what of its route is about us; the request is changed in place.
 
         Undone is what a strict router did, removed a maddr that is us and the topmost Route if it is ours,
         with its companion where a double Record-Route was made.
+
+        Args:
+            request: validated.
+            flow: the way it came, which must be the one that a maddr names; None: any.
 
         Raises:
             RemoteProtocolError: Request-URI or Route cannot be read; never after `validate`.
 
         Source: RFC 3261 §16.4, RFC 5658
         """
-        return self._routes.route(request)
+        return self._routes.route(request, flow)
 
     def forward(
         self,
@@ -316,8 +320,8 @@ class ProxyCore:
             targets: at least one; those not yet tried keep their turn among them.
             now: monotonic seconds.
             request: what to forward from now on in place of what was forwarded before.
-            followed: which `redirections` the targets are for: these are taken out of the 3xx responses, which
-                go on counting where they name other places; None: whatever they name.
+            followed: which `redirections` the targets are for: these are taken out of the 3xx responses,
+                which go on counting where they name other places; None: whatever they name.
 
         Returns:
             What to send; nothing when a final response is on its way up; ResponseReady with 487 when the

@@ -36,6 +36,7 @@ from trunkline.sip_transaction import (
 from ._best_response import best_branch, response_of
 from ._breadth import divided, granted
 from ._deadlines import Deadlines
+from ._early_dialogs import ended
 from ._events import Effect, ResponseReady
 from ._forwarding import Forwarding
 from ._response_context import Branch, BranchState, ResponseContext
@@ -132,7 +133,7 @@ class Forking:
         # Counted before the first is sent, so that one failing at once is not taken for the last.
         context.pending += len(branches)
         if not shares:
-            # Fewer than the callee wants rung would be another call than the one he asked for. RFC 5393 §5.3.3
+            # To ring some of those that the callee wants rung would be to choose for him. RFC 5393 §5.3.3
             context.groups.clear()
             self.statistics.too_broad += 1
             for branch in branches:
@@ -231,6 +232,8 @@ class Forking:
         branch.response = response
         branch.is_redirected = target is branch.target.otherwise or as_datagram
         self.complete(branch, status)
+        if branch.early:
+            self._tell_early_ends(branch, effects)
         context.branches.append(again)
         context.pending += 1
         self._send(again, now, effects, as_datagram=as_datagram)
@@ -314,12 +317,22 @@ class Forking:
         context = branch.context
         if status >= 600:
             self.stop(context, now, effects, reason=None)
+        if branch.early and not context.is_decided and (context.pending or context.groups):
+            self._tell_early_ends(branch, effects)
         if context.pending or context.is_decided:
             return
         if context.groups:
             self._send_group(context, context.groups.pop(), now, effects)
         else:
             self.announce(context, effects)
+
+    def _tell_early_ends(self, branch: Branch, effects: list[Effect]) -> None:
+        """Tell a caller who waits for the others that what he heard of this branch is over. RFC 6228 §6"""
+        context = branch.context
+        if not context.is_cancelled:
+            for response in ended(branch, context.transaction.request):
+                self.statistics.early_ends += 1
+                effects.append(ResponseReady(context, response, branch))
 
     def announce(self, context: ResponseContext, effects: list[Effect]) -> None:
         """Offer the best failure to the application. Source: RFC 3261 §16.7 step 6"""
