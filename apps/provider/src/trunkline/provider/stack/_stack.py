@@ -43,6 +43,7 @@ from trunkline.sip_proxy import (
     Branch,
     Location,
     ProxyCore,
+    Redirection,
     Registrar,
     ResponseReady,
     Routed,
@@ -66,6 +67,7 @@ from ._calls import Calls, Leg
 from ._effects import Ask, AskSubscribers, BadMessage, Barrier, Effect, Write
 from ._flows import unmarked
 from ._locating import Locating
+from ._redirections import Redirections
 from ._stun import binding_response
 from ._ways import SECURE, Ways
 
@@ -155,6 +157,7 @@ class Stack:
         self.locating = locating
         locating.emit = self.emit
         self.calls = calls
+        self.redirections = Redirections(self)
         self.statistics = Statistics()
         self.storing = True
         "False while the database refuses writes: registrations are then refused at once."
@@ -323,6 +326,8 @@ class Stack:
             if kind is Send:
                 out.append(effect)
             elif kind is ResponseReady:
+                if effect.response.status // 100 == 3 and self.redirections.follow(effect, now):
+                    continue
                 branch = effect.branch
                 if branch is not None and branch.status == 503 and is_phone_gone(branch):
                     request = effect.context.transaction.request
@@ -333,6 +338,12 @@ class Stack:
         """Relay a response of a context towards the caller."""
         self.statistics.fwd_replies += 1
         self._core(self.core.relay(context, response, now=now), now)
+
+    def fork(
+        self, context: Any, targets: list[Target], followed: list[Redirection], now: float
+    ) -> None:
+        """Take a request to the places that redirections named."""
+        self._core(self.core.fork(context, targets, now=now, followed=followed), now)
 
     # -- what the layer tells
 
@@ -349,7 +360,7 @@ class Stack:
             # whoever sent it has broken what the caller was promised; going on would hide that
             self.answer(transaction, 403, "SIPS Needs TLS On Every Hop", (), now)
             return
-        routed = self.core.route(request)
+        routed = self.core.route(request, effect.flow)
         context = RequestContext(
             request=request,
             flow=effect.flow,
