@@ -67,6 +67,7 @@ from ._calls import Calls, Leg
 from ._effects import Ask, AskSubscribers, BadMessage, Barrier, Effect, Write
 from ._flows import unmarked
 from ._locating import Locating
+from ._paths import Paths
 from ._redirections import Redirections
 from ._stun import binding_response
 from ._ways import SECURE, Ways
@@ -158,6 +159,7 @@ class Stack:
         locating.emit = self.emit
         self.calls = calls
         self.redirections = Redirections(self)
+        self._paths = Paths(location, domains)
         self.statistics = Statistics()
         self.storing = True
         "False while the database refuses writes: registrations are then refused at once."
@@ -371,7 +373,9 @@ class Stack:
             authenticator=self.authenticator,
             locate=self.ways.locate,
             binding_targets=self.ways.secure_binding_targets if secure else self.ways.binding_targets,
-            on_our_path=routed.loose and request.to_tag is not None and self._is_on_our_path(request, routed),
+            on_our_path=routed.loose
+            and request.to_tag is not None
+            and self._is_on_our_path(request, routed, effect.flow),
             nated=self._is_nated(request, effect.flow),
             at=self._clock(),
         )
@@ -400,12 +404,19 @@ class Stack:
             return False
         return bool(nat_tests(request, flow, NAT_TESTS_OF_CONNECTION if flow.reliable else NAT_TESTS))
 
-    def _is_on_our_path(self, request: Request, routed: Routed) -> bool:
+    def _is_on_our_path(self, request: Request, routed: Routed, flow: Flow) -> bool:
         """Tell whether a Route of ours was written by us for this very dialog, and not by somebody who wants
-        a relay: it carries our mark, or the call is one that was taken up after a restart."""
-        uri = routed.record_route_params
-        mark = None if uri is None else uri.params.get(PATH_MARK)
-        return mark == self._path_mark(request.call_id) or self.calls.watch.find(request) is not None
+        a relay: the call is known, or it carries our mark; and it goes to a party of that dialog."""
+        next_hop = routed.next_hop
+        if next_hop is None:
+            return False
+        place = self.calls.watch.find(request)
+        if place is None:
+            uri = routed.record_route_params
+            mark = None if uri is None else uri.params.get(PATH_MARK)
+            if mark != self._path_mark(request.call_id):
+                return False
+        return self._paths.permits(request, next_hop, flow, place)
 
     def _path_mark(self, call_id: str) -> str:
         data = call_id.encode("utf-8", "surrogateescape")
@@ -429,9 +440,9 @@ class Stack:
         if self.core.validate(request) is not None:
             self.statistics.drop_requests += 1
             return
-        routed = self.core.route(request)
+        routed = self.core.route(request, effect.flow)
         next_hop = routed.next_hop if routed.loose else None
-        if next_hop is None or not self._is_on_our_path(request, routed):
+        if next_hop is None or not self._is_on_our_path(request, routed, effect.flow):
             self.statistics.drop_requests += 1
             return
         request.uri = unmarked(request.uri)
