@@ -4,7 +4,8 @@ The mark in our Record-Route proves that a request belongs to a dialog that we w
 prove that it goes to a party of that dialog: who has called one of our phones once could go on naming any
 Request-URI. So the next hop has to be a place that the dialog has shown: the other's Contact or the proxy
 before it. Of a call, the watch knows these. Of a dialog that nobody watches (a subscription, or a call that
-is over), one end has to be a phone of the user that From or To names.
+is over), one end has to be a phone of the user that From or To names, which may send where it likes: it is
+no stranger's.
 
 Source: RFC 3261 §12.2.1.1, §16.12
 """
@@ -45,14 +46,13 @@ class Paths:
         Raises:
             RemoteProtocolError: From or To cannot be read.
         """
-        if place is not None:
-            return self._is_of_call(request, next_hop, place)
+        if place is not None and self._is_of_call(request, next_hop, place):
+            return True
         there = _host(next_hop)
-        here = flow.remote[0]
         for party in (request.from_.uri, request.to.uri):
             for binding in self._bindings(party):
-                hosts = _hosts_of(binding)
-                if there in hosts or here in hosts:
+                places = _places_of(binding)
+                if flow.remote in places or any(host == there for host, _ in places):
                     return True
         return False
 
@@ -71,7 +71,7 @@ class Paths:
             if flow is not None and flow.remote[0] == there:
                 return True
         texts = (leg.contact, *leg.route_set[:1], call.caller_contact, *call.caller_route_set[:1])
-        return any(there == _host_in(text) for text in texts)
+        return any(there == _address_in(text)[0] for text in texts)
 
     def _bindings(self, party: object) -> Iterator[Binding]:
         if isinstance(party, Uri) and party.user:
@@ -86,18 +86,19 @@ def _host(uri: Uri) -> str:
     return numeric(host) or host.lower().rstrip(".")
 
 
-def _host_in(text: str) -> str:
-    """Give the host of a URI, or of a Route value; empty when there is none."""
+def _address_in(text: str) -> tuple[str, int]:
+    """Give host and port of a URI, or of a Route value; ("", 0) when there is none."""
     try:
         uri = NameAddr.parse(text).uri if "<" in text else parse_uri(text)
     except RemoteProtocolError:
-        return ""
-    return _host(uri) if isinstance(uri, Uri) else ""
+        return "", 0
+    return (_host(uri), uri.port or 5060) if isinstance(uri, Uri) else ("", 0)
 
 
-def _hosts_of(binding: Binding) -> set[str]:
-    hosts = {_host_in(text) for text in (binding.contact, binding.received or "", *binding.path[:1])}
-    hosts.discard("")
+def _places_of(binding: Binding) -> set[tuple[str, int]]:
+    """Give the addresses that a phone speaks from and is spoken to at."""
+    places = {_address_in(text) for text in (binding.contact, binding.received or "", *binding.path[:1])}
+    places.discard(("", 0))
     if binding.flow is not None:
-        hosts.add(binding.flow.remote[0])
-    return hosts
+        places.add(binding.flow.remote)
+    return places
