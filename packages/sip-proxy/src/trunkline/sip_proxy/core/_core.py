@@ -52,7 +52,7 @@ class ProxyCore:
         is_local: Callable[[str, int | None], bool],
         token: Callable[[int], bytes],
         record_route: bool = True,
-        timer_c: float = 180.0,
+        timer_c: float = 181.0,
         default_ring_timeout: float | None = None,
         cancel_wait: float = 5.0,
         loop_secret: bytes = b"",
