@@ -41,5 +41,7 @@ def divided(breadth: int, branches: int) -> list[int]:
     """
     if branches > breadth:
         return []
+    if branches == 1:
+        return [breadth - breadth // 2]
     share, more = divmod(max(branches, breadth - breadth // 2), branches)
     return [share + (number < more) for number in range(branches)]

@@ -207,6 +207,7 @@ class ProxyCore:
             effects.append(self._forking.verdict(context, None, 483))
         else:
             if begins:
+                context.breadth = self._forking.granted(received)
                 context.loop_mark = self._marks.mark(received)
             self._forking.search(context, targets, now, effects)
         return effects

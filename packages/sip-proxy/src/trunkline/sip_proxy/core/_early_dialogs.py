@@ -24,10 +24,9 @@ def heard(branch: Branch, response: Response) -> None:
     """Note the early dialog that a provisional response passed on made, or that a 199 ended."""
     to = response.headers.get("to") or ""
     if response.status == EARLY_DIALOG_TERMINATED:
-        if to in branch.early:
-            branch.early.remove(to)
+        branch.early = tuple(other for other in branch.early if other != to)
     elif ";tag=" in to.lower() and to not in branch.early and len(branch.early) < MOST_EARLY:
-        branch.early.append(to)
+        branch.early += (to,)
 
 
 def ended(branch: Branch, request: Request) -> list[Response]:
@@ -40,7 +39,7 @@ def ended(branch: Branch, request: Request) -> list[Response]:
         branch: one that failed, while the caller is not told of that yet.
         request: the INVITE as received.
     """
-    early, branch.early = branch.early, []
+    early, branch.early = branch.early, ()
     if not early or not _wants(request):
         return []
     responses: list[Response] = []

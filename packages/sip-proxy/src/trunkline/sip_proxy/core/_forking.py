@@ -96,11 +96,11 @@ class Forking:
         """Make the context of a request."""
         self.statistics.contexts += 1
         context = ResponseContext(transaction, request, transaction.method == "INVITE")
-        context.breadth = self._granted(transaction.request)
         transaction.user = context
         return context
 
-    def _granted(self, request: Request) -> int:
+    def granted(self, request: Request) -> int:
+        """Give how many branches a request that begins something may have at one time."""
         try:
             return granted(request, self._max_breadth)
         except RemoteProtocolError:  # never after `validate`
@@ -128,7 +128,8 @@ class Forking:
         self, context: ResponseContext, group: Sequence[Target], now: float, effects: list[Effect]
     ) -> None:
         branches = [Branch(context, target) for target in group]
-        shares = divided(self._breadth_left(context), len(branches))
+        left = self._breadth_left(context)
+        shares = [0] * len(branches) if left is None else divided(left, len(branches))
         context.branches += branches
         # Counted before the first is sent, so that one failing at once is not taken for the last.
         context.pending += len(branches)
@@ -143,10 +144,10 @@ class Forking:
         for branch, branch.breadth in zip(branches, shares, strict=True):
             self._send(branch, now, effects)
 
-    def _breadth_left(self, context: ResponseContext) -> int:
+    def _breadth_left(self, context: ResponseContext) -> int | None:
         """Tell how many more branches there may be now: those that ended have given theirs back."""
         left = context.breadth
-        if context.pending:
+        if left is not None and context.pending:
             left -= sum(branch.breadth for branch in context.branches if branch.state is not _COMPLETED)
         return left
 
@@ -159,7 +160,7 @@ class Forking:
                 self._layer.new_branch() + context.loop_mark,
                 record_route_for=context.transaction.flow if context.record_route else None,
                 record_route_params=context.record_route_params,
-                breadth=branch.breadth,
+                breadth=branch.breadth or None,
             )
             transaction, sent = self._layer.send_request(request, target.flow, now=now)
         except (LocalProtocolError, RemoteProtocolError):

@@ -50,7 +50,7 @@ class Branch:
     """The final response that came, our Via taken out; None while there is none or when one is assumed."""
     breadth: int = 0
     """How many branches it may have at one time further down, itself counted. Source: RFC 5393 §5.3.3"""
-    early: list[str] = attrs.Factory(list)
+    early: tuple[str, ...] = ()
     """The To of each early dialog made by it that the caller has heard of and whose end nobody has told."""
     is_cancelled: bool = False
     """Whether it was told to stop."""
@@ -85,8 +85,9 @@ class ResponseContext:
     """Targets not yet tried, one list for each q, highest first."""
     pending: int = 0
     """How many branches have no final response yet."""
-    breadth: int = 0
-    """How many branches it may have at one time, those further down counted. Source: RFC 5393 §5.3.3"""
+    breadth: int | None = None
+    """How many branches it may have at one time, those further down counted; None within a dialog, where
+    nothing forks. Source: RFC 5393 §5.3.3"""
     accepted: dict[str, Response | None] = attrs.Factory(dict)
     """By To header: the 2xx relayed to the caller, None while the application has not relayed it."""
     is_cancelled: bool = False

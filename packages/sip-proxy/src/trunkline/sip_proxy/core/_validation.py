@@ -42,12 +42,11 @@ class Validation:
         try:
             if request.to_tag is None:
                 check_message(request)
+                granted(request)
                 if self._marks.may_have_passed(request) and self._has_looped(request):
                     return Rejection(482, reason_phrase(482))
             else:
                 _check_in_dialog(request)
-            if "max-breadth" in request.headers:
-                granted(request)
             if request.max_forwards == 0 and not self._is_for_this_server(request):
                 return Rejection(483, reason_phrase(483))
         except RemoteProtocolError as error:
