@@ -53,7 +53,7 @@ def token_from(seed: int) -> Callable[[int], bytes]:
 
 
 def is_local(host: str, port: int | None) -> bool:
-    return host == DOMAIN or (host == LOCAL[0] and port in (None, 5060, 5061))
+    return host == DOMAIN or (host in (LOCAL[0], "2001:db8::1") and port in (None, 5060, 5061))
 
 
 def udp(number: int, port: int = 5060) -> Flow:
@@ -81,6 +81,7 @@ def write_request(
 ) -> Request:
     """Write a request as a phone at `flow` would send it."""
     host, port = (flow or udp(1)).remote
+    host = f"[{host}]" if ":" in host else host
     transport = (flow or udp(1)).transport
     lines = [
         f"{method} {uri} SIP/2.0",

@@ -161,10 +161,3 @@ def test_the_loop_mark_is_the_same_after_a_restart(kit: Any) -> None:
         sent = forwarded(bench, kit.request(), Target("sip:bob@203.0.113.9", kit.udp(9)))
         marks.add((sent.top_via.branch or "").partition(".")[2])
     assert len(marks) == 1
-
-
-@pytest.mark.xfail(strict=True, reason="RFC 5393 §5.3.3: Max-Breadth is passed on but not enforced")
-def test_more_branches_than_max_breadth_allows_get_440(kit: Any, bench: Any) -> None:
-    request = kit.request(headers=[("Max-Breadth", "1")])
-    bench.forward(request, *[Target(f"sip:bob@198.51.100.{n}", kit.udp(n)) for n in (2, 3)])
-    assert 440 in bench.statuses()

@@ -154,6 +154,24 @@ def test_maddr_that_is_not_us_or_not_this_port_stays(kit: Any, bench: Any, uri: 
     assert route(kit, bench, uri).request.uri == uri
 
 
+@pytest.mark.parametrize(
+    ("uri", "stripped"),
+    [
+        ("sip:bob@elsewhere.test;maddr=192.0.2.1", True),
+        ("sip:bob@elsewhere.test:5060;maddr=192.0.2.1;transport=udp", True),
+        ("sip:bob@elsewhere.test;maddr=192.0.2.1;transport=tcp", False),
+        ("sip:bob@elsewhere.test:5061;maddr=192.0.2.1;transport=tls", False),
+        ("sip:bob@elsewhere.test:5061;maddr=192.0.2.1", False),
+    ],
+)
+def test_maddr_stays_where_the_request_came_by_another_port_or_transport(
+    kit: Any, bench: Any, uri: str, stripped: bool
+) -> None:
+    request = kit.request("INVITE", uri)
+    bench.core.route(request, kit.udp(1))
+    assert request.uri == ("sip:bob@elsewhere.test" if stripped else uri)
+
+
 def test_the_next_hop_of_a_telephone_number_is_not_known_here(kit: Any, bench: Any) -> None:
     assert route(kit, bench, "tel:+4930123").next_hop is None
     assert isinstance(route(kit, bench, "tel:+4930123", OURS, NEXT).next_hop, Uri)

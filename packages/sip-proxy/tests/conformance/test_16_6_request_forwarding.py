@@ -26,7 +26,7 @@ def test_step_1_headers_body_and_order_are_kept_and_the_original_is_not_changed(
     bench.act(bench.core.forward(transaction, [Target(BOB, kit.udp(2))], now=0.0))
     [sent] = bench.requests()
     assert sent.body == b"v=0\r\n"
-    ours = {"via", "max-forwards", "record-route", "content-length"}
+    ours = {"via", "max-forwards", "record-route", "max-breadth", "content-length"}
     kept = [item for item in sent.headers.items() if item[0].lower() not in ours]
     assert kept == [item for item in transaction.request.headers.items() if item[0].lower() not in ours]
     assert transaction.request.to_bytes() == before
@@ -128,6 +128,48 @@ def test_what_we_record_is_taken_out_again_in_either_direction(kit: Any, bench: 
         routed = bench.core.route(request)
         assert routed.loose
         assert "route" not in request.headers
+
+
+SIDES = {
+    "UDP": Flow("UDP", ("192.0.2.1", 5060), ("198.51.100.7", 5060)),
+    "TCP": Flow("TCP", ("192.0.2.1", 5060), ("198.51.100.7", 40007), 7),
+    "TLS": Flow("TLS", ("192.0.2.1", 5061), ("198.51.100.7", 40008), 8),
+    "UDP6": Flow("UDP", ("2001:db8::1", 5060), ("2001:db8::7", 5060)),
+    "TCP6": Flow("TCP", ("2001:db8::1", 5060), ("2001:db8::7", 40009), 9),
+}
+URIS = {
+    "UDP": "sip:192.0.2.1:5060;transport=udp;lr",
+    "TCP": "sip:192.0.2.1:5060;transport=tcp;lr",
+    "TLS": "sip:192.0.2.1:5061;transport=tls;lr",
+    "UDP6": "sip:[2001:db8::1]:5060;transport=udp;lr",
+    "TCP6": "sip:[2001:db8::1]:5060;transport=tcp;lr",
+}
+
+
+@pytest.mark.parametrize("params", ["", ";did=7a"])
+@pytest.mark.parametrize("callee", SIDES)
+@pytest.mark.parametrize("caller", SIDES)
+def test_rfc_5658_each_side_is_given_what_it_can_reach_and_either_takes_both_out(
+    kit: Any, caller: str, callee: str, params: str
+) -> None:
+    bench = kit.Bench()
+    target = Target(BOB, SIDES[callee])
+    invite = kit.request(flow=SIDES[caller])
+    sent = forward(kit, bench, invite, target, flow=SIDES[caller], record_route_params=params)
+    recorded = record_routes(sent)
+    mark = ";r2=on" if caller != callee else ""
+    assert recorded[0] == f"<{URIS[callee]}{mark}{params}>", "the callee's side is nearest to the callee"
+    assert recorded[-1] == f"<{URIS[caller]}{mark}{params}>"
+    assert len(recorded) == (1 if caller == callee else 2)
+    # the callee's route set is as recorded, the caller's the other way round (§12.1.1, §12.1.2)
+    for route_set, side in ((recorded, callee), (recorded[::-1], caller)):
+        for lines in (route_set, [", ".join(route_set)]):
+            bye = kit.request("BYE", BOB, to_tag="bob", headers=[("Route", line) for line in lines])
+            routed = bench.core.route(bye, SIDES[side])
+            assert routed.loose
+            assert "route" not in bye.headers
+            assert str(routed.next_hop) == BOB
+            assert str(routed.record_route_params) == f"{URIS[side]}{mark}{params}"
 
 
 # Step 6: routes.
@@ -251,9 +293,7 @@ def test_a_changed_copy_can_be_forwarded_in_place_of_the_request(kit: Any, bench
     changed = transaction.request.copy()
     changed.body = b"v=1\r\n"
     changed.headers.add("P-Asserted-Identity", "<sip:alice@example.test>")
-    effects = bench.core.forward(
-        transaction, [Target(BOB, kit.udp(2))], now=0.0, request=changed, user="app"
-    )
+    effects = bench.core.forward(transaction, [Target(BOB, kit.udp(2))], now=0.0, request=changed, user="app")
     bench.act(effects)
     [sent] = bench.requests()
     assert sent.body == b"v=1\r\n"

@@ -133,6 +133,15 @@ def test_step_6_nothing_goes_up_before_every_branch_has_ended(kit: Any, bench: A
         ((404, 401), 401),
         ((486, 484), 484),
         ((404, 486), 486),
+        ((404, 415), 415),
+        ((486, 420), 420),
+        ((401, 407), 401),
+        ((415, 407), 407),
+        ((484, 420), 420),
+        ((301, 300), 300),
+        ((500, 404), 404),
+        ((502, 302), 302),
+        ((503, 503), 500),
         ((408, 404), 404),
         ((487, 480), 480),
         ((404, 480), 404),
@@ -162,6 +171,17 @@ def test_step_6_a_global_failure_cancels_the_rest_and_wins_when_they_have_ended(
     assert cancel.top_via == two.top_via
     bench.answer(two, 487)
     assert bench.statuses() == [180, 603]
+
+
+@pytest.mark.parametrize("other", [302, 401, 404, 486, 500, 503])
+@pytest.mark.parametrize("status", [600, 603, 604, 606])
+def test_step_6_a_global_failure_beats_whatever_else_came(
+    kit: Any, bench: Any, status: int, other: int
+) -> None:
+    one, two = fork(kit, bench)
+    bench.answer(two, other)
+    bench.answer(one, status)
+    assert bench.statuses() == [status]
 
 
 def test_step_6_an_answer_that_crosses_a_global_failure_wins(kit: Any, bench: Any) -> None:

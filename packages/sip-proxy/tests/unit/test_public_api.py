@@ -4,16 +4,20 @@ from trunkline import sip_proxy
 from trunkline.sip_proxy import auth, core, locate, nat, registrar, watch
 
 CORE = [
+    "Alternative",
     "Branch",
     "BranchState",
     "CoreStatistics",
     "Effect",
     "NextServer",
     "ProxyCore",
+    "RedirectServer",
+    "Redirection",
     "Rejection",
     "ResponseContext",
     "ResponseReady",
     "Routed",
+    "StatelessProxy",
     "StatelessResponse",
     "Target",
     "heed_strict_router",

@@ -10,9 +10,9 @@ from trunkline.sip_transaction import Flow, TransactionLayer
 LOCAL = ("192.0.2.2", 5060)
 
 
-def serve(token, via, remote, *, transport="UDP", connection=0, force_rport=False):
+def serve(token, via, remote, *, transport="UDP", connection=0, force_rport=False, heed_maddr=True):
     """Give the top Via a request has after it came in, and the flow its response takes."""
-    layer = TransactionLayer(token=token, force_rport=force_rport)
+    layer = TransactionLayer(token=token, force_rport=force_rport, heed_maddr=heed_maddr)
     request = parse_datagram(
         (
             "OPTIONS sip:bob@example.test SIP/2.0\r\n"
@@ -90,6 +90,13 @@ def test_peer_cannot_say_itself_what_was_received(token, lie, force_rport):
 def test_18_2_2_maddr_wins_over_udp(token):
     _, flow = serve(token, "10.0.0.1:5070;maddr=224.0.1.75;branch=z9hG4bK1", ("198.51.100.9", 4444))
     assert flow.remote == ("224.0.1.75", 5070)
+
+
+def test_a_server_that_strangers_reach_can_be_told_not_to_heed_maddr(token):
+    for maddr in ("224.0.1.75", "203.0.113.66", "elsewhere.test"):
+        via = f"10.0.0.1:5070;maddr={maddr};branch=z9hG4bK1"
+        _, flow = serve(token, via, ("198.51.100.9", 4444), force_rport=True, heed_maddr=False)
+        assert flow.remote == ("198.51.100.9", 4444)
 
 
 @pytest.mark.parametrize("transport", ["TCP", "TLS", "WS", "WSS", "SCTP"])

@@ -65,7 +65,8 @@ def assemble(
     location.load(store.load_bindings(0.0))
     # stretched to one length: what an operator types may be short
     secret = sha256(settings.auth.secret.encode()).digest() if settings.auth.secret else token(32)
-    layer = TransactionLayer(token=token)
+    # answers go back to where the request came from, and not where it says: that is what reflectors do
+    layer = TransactionLayer(token=token, heed_maddr=False)
     ports = {port for _, port in own}
 
     def is_local(host: str, port: int | None) -> bool:
@@ -136,6 +137,9 @@ def assemble(
             challenge=settings.auth.challenge,
             ring_timeout=settings.proxy.ring_timeout,
             outbound=settings.proxy.outbound,
+            recurse=settings.proxy.recurse,
+            preloaded_routes=settings.proxy.preloaded_routes,
+            number_length=settings.proxy.number_length,
         ),
         domains=domains,
         directory=directory,

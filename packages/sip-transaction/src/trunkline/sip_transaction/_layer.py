@@ -58,6 +58,7 @@ class TransactionLayer:
     __slots__ = (
         "_clients",
         "_force_rport",
+        "_heed_maddr",
         "_own_headers",
         "_servers",
         "_stateless",
@@ -74,6 +75,7 @@ class TransactionLayer:
         server: str | None = None,
         user_agent: str | None = None,
         force_rport: bool = True,
+        heed_maddr: bool = True,
     ) -> None:
         """Make a layer without any transaction.
 
@@ -83,6 +85,8 @@ class TransactionLayer:
             server: Server header of the responses the layer makes by itself; None leaves it out.
             user_agent: User-Agent header of its ACKs and CANCELs; None leaves it out.
             force_rport: answer requests to the port they came from, whether or not the peer asked for it.
+            heed_maddr: answer requests by UDP to the maddr of their Via. A server that strangers reach should
+                not: with it, whoever asks can have the answers sent to anybody (RFC 3261 §18.2.2 wants it).
 
         Raises: LocalProtocolError for a header value that cannot be written.
         """
@@ -90,12 +94,15 @@ class TransactionLayer:
         self.statistics = Statistics()
         self._token = token
         self._force_rport = force_rport
+        self._heed_maddr = heed_maddr
         values = timers or TimerValues()
         self._timers: TimerQueue[ClientTransaction | ServerTransaction] = TimerQueue()
         self._clients = ClientTransactions(self._timers, values, self.statistics, user_agent)
         self._servers = ServerTransactions(self._timers, values, self.statistics, server)
         self._own_headers = () if server is None else (("Server", server),)
-        self._stateless = StatelessAnswers(token(5).hex(), self._own_headers, force_rport=force_rport)
+        self._stateless = StatelessAnswers(
+            token(5).hex(), self._own_headers, force_rport=force_rport, heed_maddr=heed_maddr
+        )
 
     # What comes from the network.
 
@@ -147,7 +154,9 @@ class TransactionLayer:
         invite = None
         if method == "CANCEL":
             invite = servers.by_key.get(server_key(request, via, "INVITE"))
-        response_flow = mark_source(request, via, flow, force_rport=self._force_rport)
+        response_flow = mark_source(
+            request, via, flow, force_rport=self._force_rport, heed_maddr=self._heed_maddr
+        )
         if invite is None:
             transaction = servers.start(key, request, flow, response_flow, now, effects)
             effects.append(RequestReceived(transaction, request, flow))
@@ -164,7 +173,7 @@ class TransactionLayer:
         elif self._stateless.is_acknowledged_by(request):
             self._drop("ACK to a response sent without a transaction", flow, request, effects)
         else:
-            mark_source(request, via, flow, force_rport=self._force_rport)
+            mark_source(request, via, flow, force_rport=self._force_rport, heed_maddr=False)
             effects.append(event)
 
     def _receive_response(self, response: Response, flow: Flow, now: float, effects: Effects) -> None:

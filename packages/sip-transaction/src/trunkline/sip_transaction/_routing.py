@@ -11,11 +11,14 @@ from ._flow import Flow
 from ._top_via import TopVia, read_top_via
 
 
-def mark_source(request: Request, via: TopVia, flow: Flow, *, force_rport: bool) -> Flow:
+def mark_source(
+    request: Request, via: TopVia, flow: Flow, *, force_rport: bool, heed_maddr: bool
+) -> Flow:
     """Write received and rport into the top Via of a request and say where its responses go.
 
     Args: `via` is the request's top Via as received, `flow` the way it came; with `force_rport` the source
-    port is written, and answered to, though the peer did not ask for it.
+    port is written, and answered to, though the peer did not ask for it; without `heed_maddr` an answer
+    never goes to another host than the request came from.
     Returns: `flow` itself in most cases.
     """
     host, port = flow.remote
@@ -26,7 +29,7 @@ def mark_source(request: Request, via: TopVia, flow: Flow, *, force_rport: bool)
         request.headers.replace_top("via", via.marked(host, port if symmetric else None))
     if flow.reliable:
         return flow
-    if via.maddr is not None:
+    if heed_maddr and via.maddr is not None:
         return Flow(flow.transport, flow.local, (via.maddr, sent_by_port))
     if symmetric or sent_by_port == port:
         return flow

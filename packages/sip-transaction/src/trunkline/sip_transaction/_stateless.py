@@ -24,9 +24,11 @@ _MAX_REASON = 200
 class StatelessAnswers:
     """Answer the same to every copy of a request, and know the ACK to such an answer, keeping nothing."""
 
-    __slots__ = ("_force_rport", "_headers", "_tag")
+    __slots__ = ("_force_rport", "_headers", "_heed_maddr", "_tag")
 
-    def __init__(self, tag: str, headers: Sequence[tuple[str, str]], *, force_rport: bool) -> None:
+    def __init__(
+        self, tag: str, headers: Sequence[tuple[str, str]], *, force_rport: bool, heed_maddr: bool
+    ) -> None:
         """Begin.
 
         Args: every To tag made here starts with `tag`, which nobody else can guess; `headers` are added to
@@ -35,6 +37,7 @@ class StatelessAnswers:
         self._tag = tag
         self._headers = headers
         self._force_rport = force_rport
+        self._heed_maddr = heed_maddr
 
     def refuse(self, error: RemoteProtocolError, request: Request, flow: Flow) -> Send:
         """Answer a request other than ACK with what is wrong with it.
@@ -42,7 +45,13 @@ class StatelessAnswers:
         Source: RFC 3261 §8.2.6, §18.2.2
         """
         try:
-            response_flow = mark_source(request, read_top_via(request), flow, force_rport=self._force_rport)
+            response_flow = mark_source(
+                request,
+                read_top_via(request),
+                flow,
+                force_rport=self._force_rport,
+                heed_maddr=self._heed_maddr,
+            )
         except RemoteProtocolError:
             response_flow = flow
         reason = error.reason

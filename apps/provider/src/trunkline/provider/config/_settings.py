@@ -375,6 +375,26 @@ class ProxySection(_Section):
         write="outbound = true",
         description="Let users, once they have proved who they are, call other domains.",
     )
+    recurse: bool = _section_field(
+        False,
+        expected="true or false",
+        write="recurse = false",
+        description="Go where a phone's 3xx says, within what the caller may call; false: tell the caller.",
+    )
+    preloaded_routes: bool = _section_field(
+        False,
+        expected="true or false",
+        write="preloaded_routes = false",
+        description="Let users, once they have proved who they are, choose a request's way by Route.",
+    )
+    number_length: int = _section_field(
+        0,
+        expected="a number from 0 to 15",
+        write="number_length = 0",
+        description="A shorter number that nobody has is answered 484, so that more is dialled; 0: 404.",
+        ge=0,
+        le=15,
+    )
     blacklist_seconds: float = _section_field(
         240,
         expected="seconds from 0 to 86400",

@@ -6,6 +6,7 @@ decision. It never waits and never sends: that makes it a unit test's easiest su
 
 from ._decisions import Challenge, Decision, Drop, Forward, Redirect, Refuse, Register, Reply, Unlocated
 from ._default import DefaultPolicy
+from ._redirections import RedirectContext
 from ._request import Domains, RequestContext
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Drop",
     "Forward",
     "Redirect",
+    "RedirectContext",
     "Refuse",
     "Register",
     "Reply",

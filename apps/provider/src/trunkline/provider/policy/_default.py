@@ -7,7 +7,7 @@ nobody is relayed from one foreign place to another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from trunkline.provider.directory import Name
@@ -15,6 +15,7 @@ from trunkline.sip_parser import DigestCredentials, Uri, unescape
 from trunkline.sip_proxy import Target, Verdict, consume_credentials, find_credentials
 
 from ._decisions import Challenge, Decision, Forward, Refuse, Register, Reply, Unlocated
+from ._redirections import RedirectContext
 from ._request import RequestContext
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, REFER, SUBSCRIBE, NOTIFY, UPDATE"
@@ -30,13 +31,26 @@ class DefaultPolicy:
         challenge: False trusts the From header; for closed networks and measurements.
         ring_timeout: seconds a callee may ring before the call fails with 408.
         outbound: whether subscribers may call the users of other domains.
+        recurse: whether requests are taken where a phone's 3xx says, in place of telling the caller.
+        preloaded_routes: whether subscribers may say by Route which way a request goes.
+        number_length: digits of the shortest complete number; 0: every number counts as complete.
     """
 
     def __init__(
-        self, *, challenge: bool = True, ring_timeout: float = 120.0, outbound: bool = True
+        self,
+        *,
+        challenge: bool = True,
+        ring_timeout: float = 120.0,
+        outbound: bool = True,
+        recurse: bool = False,
+        preloaded_routes: bool = False,
+        number_length: int = 0,
     ) -> None:
         self.challenge = challenge
         self.outbound = outbound
+        self.recurse = recurse
+        self.preloaded_routes = preloaded_routes
+        self.number_length = number_length
         self.ring_timeout = ring_timeout
 
     def wants(self, context: RequestContext) -> Iterable[Name]:
@@ -61,12 +75,49 @@ class DefaultPolicy:
         if request.to_tag is not None and request.method != "REGISTER":
             return self._in_dialog(context)
         if "route" in request.headers and (context.routed.preloaded or request.method != "REGISTER"):
-            # a Route that named only us was a phone's outbound proxy; one that goes on is for an open relay
-            return Refuse(403, "Preloaded Route Refused")
+            return self._preloaded(context)
         decide = self._by_method.get(request.method)
         if decide is not None:
             return decide(self, context)
         return self._call(context)
+
+    def redirected(self, context: RedirectContext) -> Sequence[Target | Unlocated]:
+        """Say where a request goes that a 3xx sends elsewhere; nothing leaves that to the caller.
+
+        A place of ours is one that anybody may call. Elsewhere goes who could have called there at once.
+        """
+        uri = context.uri
+        if not self.recurse or not isinstance(uri, Uri):
+            return ()
+        targets: list[Target | Unlocated] = []
+        domain = context.domains.canonical(uri.host)
+        if domain is not None:
+            if uri.user:
+                targets = context.binding_targets(f"{user_of(uri)}@{domain}")
+        elif self.outbound and context.identity is not None and context.method not in UNCHALLENGED:
+            targets = [Unlocated(str(uri), uri, foreign=True)]
+        for target in targets:
+            target.q, target.ring_timeout = context.q, self.ring_timeout
+        return targets
+
+    def _preloaded(self, context: RequestContext) -> Decision:
+        """Follow the Route of a request that begins something, for subscribers and where that is wanted.
+
+        A Route that named only us was a phone's outbound proxy and is gone by now; one that goes on is what
+        an open relay would follow.
+        """
+        request, next_hop = context.request, context.routed.next_hop
+        refused = Refuse(403, "Preloaded Route Refused")
+        if not self.preloaded_routes or next_hop is None or request.method in {"REGISTER", *UNCHALLENGED}:
+            return refused
+        caller, realm = request.from_.uri, self._realm(context)
+        if realm is None or not isinstance(caller, Uri):
+            return refused
+        if request.uri[:5].lower() == "sips:" and next_hop.scheme != "sips":
+            return Refuse(403, "SIPS Needs TLS On Every Hop")
+        return self._authenticate(context, realm, user_of(caller)) or Forward(
+            [Unlocated(request.uri, next_hop, ring_timeout=self.ring_timeout, foreign=True)]
+        )
 
     def _in_dialog(self, context: RequestContext) -> Decision:
         request, routed = context.request, context.routed
@@ -126,7 +177,12 @@ class DefaultPolicy:
                 target.ring_timeout = self.ring_timeout
             return Forward(targets)
         known = f"{user}@{domain}" in context.location or context.directory.get((user, domain)) is not None
-        return Refuse(480 if known else 404)
+        return Refuse(480 if known else 484 if self._is_incomplete(user) else 404)
+
+    def _is_incomplete(self, user: str) -> bool:
+        """Tell whether nobody's number may become somebody's when more of it is dialled (RFC 3578)."""
+        digits = user.removeprefix("+")
+        return digits.isascii() and digits.isdecimal() and len(digits) < self.number_length
 
     def _outbound(self, context: RequestContext, uri: Uri) -> Decision:
         # what cannot be challenged proves nothing, and has no business outside a dialog

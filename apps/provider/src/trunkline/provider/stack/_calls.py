@@ -17,6 +17,7 @@ import attrs
 import structlog
 
 from trunkline import acct
+from trunkline.provider.directory import Name
 from trunkline.provider.policy import Forward, Refuse, RequestContext
 from trunkline.sip_parser import Message, RemoteProtocolError, Request, Response, SipError, make_response
 from trunkline.sip_proxy import (
@@ -87,6 +88,8 @@ class Leg:
     "The call's media are relayed."
     came_by: Flow
     "The flow of the request."
+    identity: Name | None = None
+    "The subscriber in whose name the request was made; None for a stranger's."
     family: str = ""
     "IP4 or IP6, as the SDP of its request says; empty when it has none."
     offered: bool = False
@@ -216,7 +219,8 @@ class Calls:
             if method == "BYE" and call_id in self.relayed:
                 self._release_media_of_bye(request, ended=bool(facts))
             self._tell(facts)
-        leg = Leg(method, initial, call_id in self.relayed, context.flow, family=sdp_family(request))
+        leg = Leg(method, initial, call_id in self.relayed, context.flow, context.identity)
+        leg.family = sdp_family(request)
         if not (leg.relayed and method in OFFER_METHODS and has_sdp(request)):
             self._stack.send_on(transaction, request, decision, targets, leg, now)
             return

@@ -43,6 +43,7 @@ from trunkline.sip_proxy import (
     Branch,
     Location,
     ProxyCore,
+    Redirection,
     Registrar,
     ResponseReady,
     Routed,
@@ -66,6 +67,8 @@ from ._calls import Calls, Leg
 from ._effects import Ask, AskSubscribers, BadMessage, Barrier, Effect, Write
 from ._flows import unmarked
 from ._locating import Locating
+from ._paths import Paths
+from ._redirections import Redirections
 from ._stun import binding_response
 from ._ways import SECURE, Ways
 
@@ -155,6 +158,8 @@ class Stack:
         self.locating = locating
         locating.emit = self.emit
         self.calls = calls
+        self.redirections = Redirections(self)
+        self._paths = Paths(location, domains)
         self.statistics = Statistics()
         self.storing = True
         "False while the database refuses writes: registrations are then refused at once."
@@ -323,6 +328,8 @@ class Stack:
             if kind is Send:
                 out.append(effect)
             elif kind is ResponseReady:
+                if effect.response.status // 100 == 3 and self.redirections.follow(effect, now):
+                    continue
                 branch = effect.branch
                 if branch is not None and branch.status == 503 and is_phone_gone(branch):
                     request = effect.context.transaction.request
@@ -333,6 +340,12 @@ class Stack:
         """Relay a response of a context towards the caller."""
         self.statistics.fwd_replies += 1
         self._core(self.core.relay(context, response, now=now), now)
+
+    def fork(
+        self, context: Any, targets: list[Target], followed: list[Redirection], now: float
+    ) -> None:
+        """Take a request to the places that redirections named."""
+        self._core(self.core.fork(context, targets, now=now, followed=followed), now)
 
     # -- what the layer tells
 
@@ -349,7 +362,7 @@ class Stack:
             # whoever sent it has broken what the caller was promised; going on would hide that
             self.answer(transaction, 403, "SIPS Needs TLS On Every Hop", (), now)
             return
-        routed = self.core.route(request)
+        routed = self.core.route(request, effect.flow)
         context = RequestContext(
             request=request,
             flow=effect.flow,
@@ -360,7 +373,9 @@ class Stack:
             authenticator=self.authenticator,
             locate=self.ways.locate,
             binding_targets=self.ways.secure_binding_targets if secure else self.ways.binding_targets,
-            on_our_path=routed.loose and request.to_tag is not None and self._is_on_our_path(request, routed),
+            on_our_path=routed.loose
+            and request.to_tag is not None
+            and self._is_on_our_path(request, routed, effect.flow),
             nated=self._is_nated(request, effect.flow),
             at=self._clock(),
         )
@@ -389,12 +404,19 @@ class Stack:
             return False
         return bool(nat_tests(request, flow, NAT_TESTS_OF_CONNECTION if flow.reliable else NAT_TESTS))
 
-    def _is_on_our_path(self, request: Request, routed: Routed) -> bool:
+    def _is_on_our_path(self, request: Request, routed: Routed, flow: Flow) -> bool:
         """Tell whether a Route of ours was written by us for this very dialog, and not by somebody who wants
-        a relay: it carries our mark, or the call is one that was taken up after a restart."""
-        uri = routed.record_route_params
-        mark = None if uri is None else uri.params.get(PATH_MARK)
-        return mark == self._path_mark(request.call_id) or self.calls.watch.find(request) is not None
+        a relay: the call is known, or it carries our mark; and it goes to a party of that dialog."""
+        next_hop = routed.next_hop
+        if next_hop is None:
+            return False
+        place = self.calls.watch.find(request)
+        if place is None:
+            uri = routed.record_route_params
+            mark = None if uri is None else uri.params.get(PATH_MARK)
+            if mark != self._path_mark(request.call_id):
+                return False
+        return self._paths.permits(request, next_hop, flow, place)
 
     def _path_mark(self, call_id: str) -> str:
         data = call_id.encode("utf-8", "surrogateescape")
@@ -418,9 +440,9 @@ class Stack:
         if self.core.validate(request) is not None:
             self.statistics.drop_requests += 1
             return
-        routed = self.core.route(request)
+        routed = self.core.route(request, effect.flow)
         next_hop = routed.next_hop if routed.loose else None
-        if next_hop is None or not self._is_on_our_path(request, routed):
+        if next_hop is None or not self._is_on_our_path(request, routed, effect.flow):
             self.statistics.drop_requests += 1
             return
         request.uri = unmarked(request.uri)

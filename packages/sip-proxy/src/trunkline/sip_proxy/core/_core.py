@@ -6,18 +6,20 @@ Here: what an application may ask for. Not here: how it is done (`_validation`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from trunkline.sip_parser import LocalProtocolError, Request, Response
 from trunkline.sip_transaction import Effect as LayerEffect
 from trunkline.sip_transaction import Flow, Send, ServerTransaction, State, TransactionLayer
 
+from ._breadth import MAX_BREADTH
 from ._events import Effect, StatelessResponse
 from ._forking import Forking
 from ._forwarding import RECORD_ROUTED_METHODS, Forwarding
 from ._loop_detection import LoopMarks
 from ._own_addresses import OwnAddresses
+from ._recursion import Redirection, follow, redirections
 from ._response_context import ResponseContext
 from ._response_processing import ResponseProcessing
 from ._route_processing import Routed, RouteProcessing
@@ -50,7 +52,7 @@ class ProxyCore:
         is_local: Callable[[str, int | None], bool],
         token: Callable[[int], bytes],
         record_route: bool = True,
-        timer_c: float = 180.0,
+        timer_c: float = 181.0,
         default_ring_timeout: float | None = None,
         cancel_wait: float = 5.0,
         loop_secret: bytes = b"",
@@ -58,6 +60,7 @@ class ProxyCore:
         proxy_require: Sequence[str] = (),
         by_stream: Callable[[Target, float], Flow | None] | None = None,
         most_by_datagram: int = 1300,
+        max_breadth: int = MAX_BREADTH,
     ) -> None:
         """Make a core without any request under way.
 
@@ -77,6 +80,8 @@ class ProxyCore:
             by_stream: gives, at a monotonic second, the flow by TCP to a target whose request is too large
                 for its datagrams, None when there is none; None: requests are never moved.
             most_by_datagram: bytes of the largest request that goes as a datagram.
+            max_breadth: branches that one request may have at one time, here and further down, 1 or more;
+                a request that asks for less gets less.
 
         Source: RFC 3261 §16
         """
@@ -100,6 +105,7 @@ class ProxyCore:
             cancel_wait=cancel_wait,
             by_stream=by_stream,
             most_by_datagram=most_by_datagram,
+            max_breadth=max_breadth,
         )
         self._responses = ResponseProcessing(layer, self._forking)
         self._handlers = self._responses.handlers()
@@ -124,18 +130,22 @@ class ProxyCore:
             rejected[rejection.status] = rejected.get(rejection.status, 0) + 1
         return rejection
 
-    def route(self, request: Request) -> Routed:
+    def route(self, request: Request, flow: Flow | None = None) -> Routed:
         """Take out of a request what of its route is about us; the request is changed in place.
 
         Undone is what a strict router did, removed a maddr that is us and the topmost Route if it is ours,
         with its companion where a double Record-Route was made.
+
+        Args:
+            request: validated.
+            flow: the way it came, which must be the one that a maddr names; None: any.
 
         Raises:
             RemoteProtocolError: Request-URI or Route cannot be read; never after `validate`.
 
         Source: RFC 3261 §16.4, RFC 5658
         """
-        return self._routes.route(request)
+        return self._routes.route(request, flow)
 
     def forward(
         self,
@@ -197,6 +207,7 @@ class ProxyCore:
             effects.append(self._forking.verdict(context, None, 483))
         else:
             if begins:
+                context.breadth = self._forking.granted(received)
                 context.loop_mark = self._marks.mark(received)
             self._forking.search(context, targets, now, effects)
         return effects
@@ -298,16 +309,20 @@ class ProxyCore:
         *,
         now: float,
         request: Request | None = None,
+        followed: Iterable[Redirection] | None = None,
     ) -> list[Effect]:
         """Try further targets: in place of relaying a failure, or beside the branches still under way.
 
-        A 3xx that was announced counts as followed and is no candidate any more; other failures remain ones.
+        Where a failure was announced, 3xx responses count as followed and are no candidates any more; other
+        failures remain ones.
 
         Args:
             context: the request to forward.
             targets: at least one; those not yet tried keep their turn among them.
             now: monotonic seconds.
             request: what to forward from now on in place of what was forwarded before.
+            followed: which `redirections` the targets are for: these are taken out of the 3xx responses,
+                which go on counting where they name other places; None: whatever they name.
 
         Returns:
             What to send; nothing when a final response is on its way up; ResponseReady with 487 when the
@@ -329,13 +344,31 @@ class ProxyCore:
             return effects
         if context.announced is not None:
             context.announced = None
-            for branch in context.branches:
-                if 300 <= branch.status < 400:
-                    branch.is_redirected = True
+            if followed is not None:
+                follow(context, followed)
+            else:
+                for branch in context.branches:
+                    if 300 <= branch.status < 400:
+                        branch.is_redirected = True
         if request is not None:
             context.request = request
         self._forking.search(context, targets, now, effects)
         return effects
+
+    def redirections(self, context: ResponseContext) -> list[Redirection]:
+        """Give the places that the 3xx responses of a request name and it was not taken to yet.
+
+        For when a 3xx is announced. Check each as if it had been asked for: who redirects may name any place,
+        and the caller may not be one who may be taken there. Then `fork` with the targets, and `relay` the
+        3xx when there are none.
+
+        Returns:
+            The most wanted first; at most 10 over the life of a request, each once, none that was tried; of
+            a request to a `sips` URI only `sips` ones. None once the request is cancelled or answered.
+
+        Source: RFC 3261 §16.7 step 4
+        """
+        return redirections(context)
 
     def cancel(self, context: ResponseContext, *, now: float, reason: str | None = None) -> list[Effect]:
         """Cancel every branch and try no further target; the failure that results is announced as ever.

@@ -34,7 +34,9 @@ from trunkline.sip_transaction import (
 )
 
 from ._best_response import best_branch, response_of
+from ._breadth import divided, granted
 from ._deadlines import Deadlines
+from ._early_dialogs import ended
 from ._events import Effect, ResponseReady
 from ._forwarding import Forwarding
 from ._response_context import Branch, BranchState, ResponseContext
@@ -55,6 +57,7 @@ class Forking:
         "_cancel_wait",
         "_forwarding",
         "_layer",
+        "_max_breadth",
         "_most_by_datagram",
         "_ring_timeout",
         "_timer_c",
@@ -75,6 +78,7 @@ class Forking:
         cancel_wait: float,
         by_stream: Callable[[Target, float], Flow | None] | None,
         most_by_datagram: int,
+        max_breadth: int,
     ) -> None:
         self._layer = layer
         self._forwarding = forwarding
@@ -84,6 +88,7 @@ class Forking:
         self._cancel_wait = cancel_wait
         self._by_stream = by_stream
         self._most_by_datagram = most_by_datagram
+        self._max_breadth = max_breadth
         self.deadlines: Deadlines[Branch] = Deadlines()
         self.statistics = statistics
 
@@ -93,6 +98,13 @@ class Forking:
         context = ResponseContext(transaction, request, transaction.method == "INVITE")
         transaction.user = context
         return context
+
+    def granted(self, request: Request) -> int:
+        """Give how many branches a request that begins something may have at one time."""
+        try:
+            return granted(request, self._max_breadth)
+        except RemoteProtocolError:  # never after `validate`
+            return 0
 
     # Sending.
 
@@ -116,15 +128,30 @@ class Forking:
         self, context: ResponseContext, group: Sequence[Target], now: float, effects: list[Effect]
     ) -> None:
         branches = [Branch(context, target) for target in group]
+        left = self._breadth_left(context)
+        shares = [0] * len(branches) if left is None else divided(left, len(branches))
         context.branches += branches
         # Counted before the first is sent, so that one failing at once is not taken for the last.
         context.pending += len(branches)
-        for branch in branches:
+        if not shares:
+            # To ring some of those that the callee wants rung would be to choose for him. RFC 5393 §5.3.3
+            context.groups.clear()
+            self.statistics.too_broad += 1
+            for branch in branches:
+                branch.is_over = True
+                self.close(branch, 440, None, now, effects)
+            return
+        for branch, branch.breadth in zip(branches, shares, strict=True):
             self._send(branch, now, effects)
 
-    def _send(
-        self, branch: Branch, now: float, effects: list[Effect], *, as_datagram: bool = False
-    ) -> None:
+    def _breadth_left(self, context: ResponseContext) -> int | None:
+        """Tell how many more branches there may be now: those that ended have given theirs back."""
+        left = context.breadth
+        if left is not None and context.pending:
+            left -= sum(branch.breadth for branch in context.branches if branch.state is not _COMPLETED)
+        return left
+
+    def _send(self, branch: Branch, now: float, effects: list[Effect], *, as_datagram: bool = False) -> None:
         context, target = branch.context, branch.target
         try:
             request = branch.request = self._forwarding.write(
@@ -133,6 +160,7 @@ class Forking:
                 self._layer.new_branch() + context.loop_mark,
                 record_route_for=context.transaction.flow if context.record_route else None,
                 record_route_params=context.record_route_params,
+                breadth=branch.breadth or None,
             )
             transaction, sent = self._layer.send_request(request, target.flow, now=now)
         except (LocalProtocolError, RemoteProtocolError):
@@ -198,12 +226,15 @@ class Forking:
         if target is None:
             return False
         again = Branch(context, attrs.evolve(target, ring_timeout=branch.target.ring_timeout))
+        again.breadth = branch.breadth
         again.deadline, branch.deadline = branch.deadline, None
         if again.deadline is not None:
             again.deadline.owner = again
         branch.response = response
         branch.is_redirected = target is branch.target.otherwise or as_datagram
         self.complete(branch, status)
+        if branch.early:
+            self._tell_early_ends(branch, effects)
         context.branches.append(again)
         context.pending += 1
         self._send(again, now, effects, as_datagram=as_datagram)
@@ -287,12 +318,22 @@ class Forking:
         context = branch.context
         if status >= 600:
             self.stop(context, now, effects, reason=None)
+        if branch.early and not context.is_decided and (context.pending or context.groups):
+            self._tell_early_ends(branch, effects)
         if context.pending or context.is_decided:
             return
         if context.groups:
             self._send_group(context, context.groups.pop(), now, effects)
         else:
             self.announce(context, effects)
+
+    def _tell_early_ends(self, branch: Branch, effects: list[Effect]) -> None:
+        """Tell a caller who waits for the others that what he heard of this branch is over. RFC 6228 §6"""
+        context = branch.context
+        if not context.is_cancelled:
+            for response in ended(branch, context.transaction.request):
+                self.statistics.early_ends += 1
+                effects.append(ResponseReady(context, response, branch))
 
     def announce(self, context: ResponseContext, effects: list[Effect]) -> None:
         """Offer the best failure to the application. Source: RFC 3261 §16.7 step 6"""

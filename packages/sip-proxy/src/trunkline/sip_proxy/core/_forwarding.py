@@ -3,7 +3,7 @@
 Here: what changes on the way through. Not here: which targets, in which order (`_forking`), and the ACK,
 which has no transaction (`_stateless`).
 
-Source: RFC 3261 §16.6, RFC 5658 (the double Record-Route)
+Source: RFC 3261 §16.6, RFC 5658 (the double Record-Route), RFC 5393 §5.3.3 (Max-Breadth)
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Forwarding:
         *,
         record_route_for: Flow | None = None,
         record_route_params: str = "",
+        breadth: int | None = None,
     ) -> Request:
         """Make the request that goes to a target.
 
@@ -52,6 +53,7 @@ class Forwarding:
             branch: the branch parameter of our Via.
             record_route_for: the flow the request came by, to get a Record-Route; None: it gets none.
             record_route_params: parameters for that Record-Route, each with its `;` before it.
+            breadth: the Max-Breadth; None: as received.
 
         Raises:
             LocalProtocolError: the target's URI or Route cannot be written.
@@ -68,6 +70,8 @@ class Forwarding:
                 forwarded.uri = _as_request_uri(forwarded)
         hops = request.max_forwards
         headers.set("Max-Forwards", _MAX_FORWARDS_WHEN_MISSING if hops is None else _MAX_FORWARDS[hops])
+        if breadth is not None:
+            headers.set("Max-Breadth", str(breadth))
         if record_route_for is not None:
             incoming = self._own.of(record_route_for)
             is_secure = request.uri[:5].lower() == "sips:"

@@ -48,6 +48,10 @@ class Branch:
     """The final status it counts as; 0 before there is one."""
     response: Response | None = None
     """The final response that came, our Via taken out; None while there is none or when one is assumed."""
+    breadth: int = 0
+    """How many branches it may have at one time further down, itself counted. Source: RFC 5393 §5.3.3"""
+    early: tuple[str, ...] = ()
+    """The To of each early dialog made by it that the caller has heard of and whose end nobody has told."""
     is_cancelled: bool = False
     """Whether it was told to stop."""
     is_over: bool = False
@@ -81,6 +85,9 @@ class ResponseContext:
     """Targets not yet tried, one list for each q, highest first."""
     pending: int = 0
     """How many branches have no final response yet."""
+    breadth: int | None = None
+    """How many branches it may have at one time, those further down counted; None within a dialog, where
+    nothing forks. Source: RFC 5393 §5.3.3"""
     accepted: dict[str, Response | None] = attrs.Factory(dict)
     """By To header: the 2xx relayed to the caller, None while the application has not relayed it."""
     is_cancelled: bool = False
@@ -97,6 +104,8 @@ class ResponseContext:
     """Parameters of that Record-Route, each with its `;` before it."""
     loop_mark: str = ""
     """What the branch parameters of this request end with. Source: RFC 5393 §4.2."""
+    followed: tuple[str, ...] = ()
+    """The places named by redirections that it was taken to. Source: RFC 3261 §16.7 step 4"""
     user: Any = None
     """Whatever the application wants to find here again."""
 

@@ -22,6 +22,7 @@ from trunkline.sip_transaction import (
     TransportFailed,
 )
 
+from ._early_dialogs import heard
 from ._events import Effect, ResponseReady
 from ._forking import FLOW_FAILED, Forking
 from ._response_context import Branch, BranchState, ResponseContext
@@ -108,6 +109,8 @@ class ResponseProcessing:
         ):
             return
         self._forking.renew_timer_c(branch, now)
+        if len(context.branches) > 1 or context.groups:
+            heard(branch, response)
         effects.append(ResponseReady(context, response, branch))
 
     def _answered(self, branch: Branch, response: Response, now: float, effects: list[Effect]) -> None:

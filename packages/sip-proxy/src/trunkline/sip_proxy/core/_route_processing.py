@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trunkline.sip_parser import NameAddr, Request, Uri
+from trunkline.sip_transaction import Flow
 
 from ._own_addresses import OwnAddresses
 
@@ -75,12 +76,12 @@ class RouteProcessing:
         self._is_local = is_local
         self._own = own
 
-    def route(self, request: Request) -> Routed:
+    def route(self, request: Request, flow: Flow | None = None) -> Routed:
         """Do what has to be done before a target is chosen. See `ProxyCore.route`."""
         headers = request.headers
         uri = request.uri.lower()
         if ";maddr=" in uri:
-            self._strip_maddr(request)
+            self._strip_maddr(request, flow)
         if "route" not in headers:
             return Routed(request, False)
         if ";lr" in uri:
@@ -135,13 +136,15 @@ class RouteProcessing:
             headers.prepend("Route", ", ".join(values[:-1]))
         return uri
 
-    def _strip_maddr(self, request: Request) -> None:
-        """Take a maddr that is us off the Request-URI. Source: RFC 3261 §16.4"""
+    def _strip_maddr(self, request: Request, flow: Flow | None) -> None:
+        """Take a maddr that is us off the Request-URI, if it came as that says. Source: RFC 3261 §16.4"""
         uri = request.parsed_uri
         if not isinstance(uri, Uri) or not uri.params.get("maddr"):
             return
         transport = uri.transport
         port = uri.port or _DEFAULT_PORTS.get(transport, 5060)
+        if flow is not None and (flow.transport.lower() != transport or flow.local[1] != port):
+            return
         if self._is_local(str(uri.params["maddr"]).strip("[]").lower(), port):
             params = {
                 name: value for name, value in uri.params.items() if name not in ("maddr", "transport")

@@ -19,6 +19,10 @@ class CoreStatistics:
     """Requests that were too large for a datagram. Source: RFC 3261 §18.1.1"""
     stand_ins: int = 0
     """Branches whose flow failed and whose place another took."""
+    too_broad: int = 0
+    """Times that the branches wanted were more than Max-Breadth allows. Source: RFC 5393 §5.3.3"""
+    early_ends: int = 0
+    """199 responses made for early dialogs that ended while others went on. Source: RFC 6228 §6"""
     acks: int = 0
     """ACKs forwarded without a transaction."""
     stray_responses: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from trunkline.sip_parser import RemoteProtocolError, Request, Uri, check_message, reason_phrase
 
+from ._breadth import granted
 from ._loop_detection import LoopMarks
 from ._own_addresses import OwnAddresses
 from ._route_processing import IsLocal, RouteProcessing
@@ -41,6 +42,7 @@ class Validation:
         try:
             if request.to_tag is None:
                 check_message(request)
+                granted(request)
                 if self._marks.may_have_passed(request) and self._has_looped(request):
                     return Rejection(482, reason_phrase(482))
             else:
@@ -58,8 +60,6 @@ class Validation:
         if request.method not in ("REGISTER", "OPTIONS"):
             return False
         uri = request.parsed_uri
-        if request.method not in ("REGISTER", "OPTIONS"):
-            return False
         return isinstance(uri, Uri) and uri.user is None and self._is_local(uri.host.lower(), uri.port)
 
     def _has_looped(self, request: Request) -> bool:
