@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from peers.baresip import Phone
 from peers.kamailio import Kamailio
+from peers.linphone import Linphone
 from peers.nsd import Nsd
 from peers.process import find_program
 from peers.sipp import Sipp
@@ -152,6 +153,21 @@ def new_phone(folders: Callable[[str], Path], closing: ExitStack) -> Callable[..
         if registered:
             event = phone.wait_for("REGISTER_OK", "REGISTER_FAIL")
             assert event.kind == "REGISTER_OK", f"{user}: {event.text}\n{phone.process.log()}"
+        return phone
+
+    return make
+
+
+@pytest.fixture
+def new_linphone(folders: Callable[[str], Path], closing: ExitStack) -> Callable[..., Linphone]:
+    """Make linphones at our server: `new_linphone(server, "carol", transport="tcp")`; it has registered."""
+    need("linphonec")
+
+    def make(where: Server, user: str, *, registered: bool = True, **more: Any) -> Linphone:
+        arguments = {"password": where.password(user), **more}
+        phone = Linphone(folders(user), user=user, domain=where.domain, proxy=where.address, **arguments)
+        closing.callback(phone.close)
+        assert phone.wait_registered() == registered, phone.process.log()
         return phone
 
     return make
