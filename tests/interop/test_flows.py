@@ -84,6 +84,7 @@ class Call:
         self.home = proxies.atlanta if way[-1] == "E" else self.last
         self.caller_home = proxies.chicago if way[0] == "C" else proxies.atlanta
         self.caller = self.callee = None
+        self.ports = []
 
     def run(self, calls, answers, hops=None, **values):
         """Play the two ladders; the proxies on the way are all there are, unless told otherwise."""
@@ -99,6 +100,7 @@ class Call:
     def start_callee(self, ladder, **values):
         text = scenario("callee", ladder, proxies=len(self.way))
         run = self.sipp("callee", text=text, values=values)
+        self.ports.append(run.port)
         self.register(run.port)
         return run
 
@@ -114,6 +116,10 @@ class Call:
         }
         text = scenario("caller", ladder, proxies=len(self.way))
         return self.sipp("caller", text=text, target=self.first.address, values=values, transport=self.transport)
+
+    def forget(self):
+        for port in self.ports:
+            self.register(port, expires=0)
 
     def register(self, port, expires=60):
         """Register bob, by way of the last proxy."""
@@ -140,6 +146,8 @@ def call(proxies, sipp):
         return made[-1]
 
     yield make
+    for one in made:
+        one.forget()
 
 
 FLOWS = {

@@ -57,7 +57,11 @@ request_route {
   consume_credentials();
 #!endif
   record_route();
-  if (loose_route()) { t_relay(); exit; }
+  if (is_present_hf("Route")) {  # a Path of ours; loose_route calls one that is given in advance a failure
+    loose_route();
+    t_relay();
+    exit;
+  }
   if ($rd == "@domain@") {
     if (!lookup("location")) { sl_send_reply("404", "Not Found"); exit; }
   } else {

@@ -21,7 +21,7 @@ def check_rules(caller: Sequence[Message], callee: Sequence[Message], proxies: S
     Raises:
         AssertionError: a rule is broken; the message says which.
     """
-    for here, there, way in ((caller, callee, list(proxies)), (callee, caller, list(proxies)[::-1])):
+    for here, there, way in ((caller, callee, list(proxies)[::-1]), (callee, caller, list(proxies))):
         for message in here:
             if not message.sent:
                 (_check_response if message.is_response else _check_request)(message, here, there, way)
