@@ -17,7 +17,6 @@ fork=yes
 children=2
 tcp_children=1
 auto_aliases=no
-alias=@domain@
 listen=udp:@host@:@port@
 listen=tcp:@host@:@port@
 mpath="@modules@"
@@ -81,19 +80,22 @@ class KamailioProxy:
         following: HOST:PORT of the next hop for everything of other domains. Registrations that go there
             have its Path added (RFC 3327); calls that come by that Path go where they are addressed.
         password: what everybody must prove to know, in realm `domain`, to make calls; None = no challenges.
+        host: address to listen on.
     """
 
-    def __init__(self, folder: Path, *, domain: str, following: str, password: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, domain: str, following: str, password: str | None = None, host: str = HOST
+    ) -> None:
         self.domain = domain
         self.port = free_port()
-        self.address = f"{HOST}:{self.port}"
+        self.address = f"{host}:{self.port}"
         program = find_program("kamailio") or "kamailio"
         tm = next(Path("/usr/lib").glob("**/kamailio/modules/tm.so"))
         config = _CONFIG
         for name, value in {
             "domain": domain,
             "next": following,
-            "host": HOST,
+            "host": host,
             "port": self.port,
             "modules": f"{tm.parent}/",
             "challenging": "" if password is None else "#!define CHALLENGING",
@@ -107,7 +109,7 @@ class KamailioProxy:
             name=f"kamailio-{domain}",
         )
         try:
-            wait_until("kamailio", lambda: options_answered(self.port), log=self.process.log)
+            wait_until("kamailio", lambda: options_answered(self.port, host=host), log=self.process.log)
         except BaseException:
             self.process.kill()
             raise

@@ -3,7 +3,8 @@
 A ladder is text: `> INVITE  < 180  < 200  > ACK` is what one end sends and receives, in order. What else may
 be said: `< 100?` comes or does not; `pause 200` waits for milliseconds; `> INVITE+auth` answers the challenge;
 `+late` leaves the offer out, and `> ACK+sdp` brings the answer to one that came in the 200; `+moved` has another Contact
-and another port for media; `> 302` sends the caller to `{moved_to}`. SIPp fails a run whose messages come in
+and another port for media; `> 302` sends the caller to `{moved_to}`; a REGISTER is for the user and has the header `{contact}`,
+and an option that is a number is the one to take of several values. SIPp fails a run whose messages come in
 another order. Values in `{braces}` are filled in by `Sipp`.
 """
 
@@ -87,7 +88,8 @@ class _End:
         branch = f"[branch-{self.index - self.invited}]" if old_branch else "[branch]"
         if method not in ("ACK", "CANCEL"):
             self.sequence += 1
-        uri = self.invite_uri if old_branch else "[$contact]" if self.in_dialog else self.target
+        registers = method == "REGISTER"
+        uri = "sip:{domain}" if registers else self.invite_uri if old_branch else "[$contact]" if self.in_dialog else self.target
         attributes = ""
         if method == "INVITE":
             self.invited, self.invite_uri, self.refused = self.index, uri, False
@@ -96,7 +98,7 @@ class _End:
             if self.transaction:
                 attributes = f' {"ack" if method == "ACK" else "start"}_txn="{self.transaction}"'
         self._move(options)
-        remote = "<sip:{callee}@{callee_domain}>" if self.is_caller and not self.in_dialog else "[$remote]"
+        remote = "<sip:{user}@{domain}>" if registers else "<sip:{callee}@{callee_domain}>" if self.is_caller and not self.in_dialog else "[$remote]"
         if method == "ACK" and self.refused:
             remote = "[$remote]"
         lines = [
@@ -108,7 +110,7 @@ class _End:
             f"To: {remote}",
             "Call-ID: [call_id]",
             f"CSeq: {self.sequence} {method}",
-            *([f"Contact: {self._contact()}"] if method == "INVITE" else []),
+            *([f"Contact: {self._contact()}"] if method == "INVITE" else ["{contact}"] if registers else []),
             *(["[authentication username={user} password={password}]"] if "auth" in options else []),
             self._body((method == "INVITE" and "late" not in options) or "sdp" in options),
         ]
