@@ -21,6 +21,7 @@ from peers.kamailio import Kamailio
 from peers.linphone import Linphone
 from peers.nsd import Nsd
 from peers.process import find_program
+from peers.proxies import Proxies
 from peers.sipp import Sipp
 from peers.sipsak import sipsak as run_sipsak
 from peers.trunkline import DOMAIN, Server
@@ -121,6 +122,25 @@ def exchange(request: pytest.FixtureRequest) -> Server | Kamailio:
     name = "server" if request.param == "trunkline" else "_standing_kamailio"
     found: Server | Kamailio = request.getfixturevalue(name)
     return found
+
+
+@pytest.fixture(scope="session")
+def _standing_proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    for program in ("nsd", "kamailio"):
+        need(program)
+    proxies = Proxies(tmp_path_factory.mktemp)
+    try:
+        yield proxies
+    finally:
+        proxies.close()
+
+
+@pytest.fixture
+def proxies(_standing_proxies: Proxies) -> Iterator[Proxies]:
+    """Give our servers and Kamailio's that stand side by side for the whole run."""
+    yield _standing_proxies
+    for server in (_standing_proxies.atlanta, _standing_proxies.biloxi):
+        _check_log(server)
 
 
 def _check_log(server: Server) -> None:
