@@ -1,7 +1,7 @@
-"""A linphone and a baresip call each other through us, and each hears the other's tone by way of the relay.
+"""A linphone and a baresip call each other through us, and each hears the other's tone through the relay.
 
-Linphone is another SIP stack and another RTP stack than baresip's; it sends a Route to us, offers what baresip
-does not know, and puts calls on hold by a re-INVITE. Two baresips are in `test_first_call`.
+Linphone's stacks for SIP and RTP are not baresip's; it sends a Route to us, offers what baresip does not
+know, and puts calls on hold by a re-INVITE. Two baresips are in `test_first_call`.
 """
 
 import re

@@ -34,7 +34,10 @@ def registers(plays):
     """Register with a header, and give the contacts that the answer lists, each with its seconds."""
 
     def register(header):
-        found = (re.search(r"<([^>]+)>.*?;expires=(\d+)", text) for text in plays(REGISTERS, header)[-1].all("contact"))
+        found = (
+            re.search(r"<([^>]+)>.*?;expires=(\d+)", text)
+            for text in plays(REGISTERS, header)[-1].all("contact")
+        )
         return {match[1]: int(match[2]) for match in found}
 
     yield register
@@ -52,7 +55,9 @@ def test_2_1_new_registration(server, plays, registers):
     for asked, answered in ((first, challenge), (second, answer)):
         assert answered.one("to").startswith(f"{asked.one('to')};tag=")
         assert all(answered.one(name) == asked.one(name) for name in ("from", "call-id", "cseq"))
-    assert [row["contact"] for row in server.ask("location", "show") if row["aor"].startswith("dave@")] == [DESK]
+    assert [row["contact"] for row in server.ask("location", "show") if row["aor"].startswith("dave@")] == [
+        DESK
+    ]
 
 
 def test_2_2_update_of_the_contact_list(registers):
@@ -83,7 +88,15 @@ def test_2_5_unsuccessful_registration(plays, registers):
     assert registers("Supported: path") == {}
 
 
-def test_contact_that_is_no_sip_uri_is_kept_too(registers):
-    """As §2.2 has it: a mailto: beside the telephone."""
-    registers(f"Contact: <{DESK}>;expires=600")
-    assert set(registers("Contact: <mailto:dave@example.test>;expires=600")) == {DESK, "mailto:dave@example.test"}
+def test_2_2_contact_that_is_no_sip_uri_is_kept_and_not_called(server, registers, new_phone):
+    """As the RFC has it: a mailto: beside the telephone."""
+    alice, dave = new_phone(server, "alice"), new_phone(server, "dave")
+    assert "mailto:dave@example.test" in registers("Contact: <mailto:dave@example.test>;expires=600")
+    alice.dial(dave.address)
+    dave.wait_for("CALL_INCOMING")
+    dave.hang_up()
+    assert alice.wait_for("CALL_CLOSED").text.startswith("486")
+    dave.close()
+    assert list(registers("Supported: path")) == ["mailto:dave@example.test"]
+    alice.dial(dave.address)
+    assert alice.wait_for("CALL_CLOSED").text.startswith("480")

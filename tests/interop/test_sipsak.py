@@ -1,7 +1,7 @@
 """sipsak's usrloc and traceroute modes against the running server.
 
-Debian's sipsak 0.9.8.1 crashes when its usrloc mode calls or messages itself (-I, -M), and garbles what it sends
-in a range of users (-b, -e), whatever the server; these are left out. OPTIONS are in `test_signalling`.
+Debian's sipsak 0.9.8.1 crashes when its usrloc mode calls or messages itself (-I, -M), and garbles what it
+sends in a range of users (-b, -e), whatever the server; these are left out. OPTIONS are in `test_signalling`.
 """
 
 import re

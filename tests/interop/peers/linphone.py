@@ -9,7 +9,7 @@ import re
 import time
 from pathlib import Path
 
-from .ports import HOST, free_port, free_ports
+from .ports import free_port, free_ports
 from .process import PeerError, Process, find_program, wait_until
 from .tone import Recording, write_tone
 

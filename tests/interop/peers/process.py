@@ -126,4 +126,3 @@ class Process:
         if self.running:
             self.child.send_signal(signal.SIGKILL)
         self.child.wait()
-

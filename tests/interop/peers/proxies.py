@@ -1,9 +1,10 @@
 """Proxies of several providers side by side, ours and Kamailio's, and calls that pass some of them.
 
-atlanta and biloxi are ours; chicago, dallas and edge are Kamailio's. chicago and dallas have domains of their own, as other
-providers have; edge has none, and stands in front of atlanta's phones. All but edge are found by DNS, dallas as
-the second server of its domain, whose first is dead. A way is the initials of the proxies that a call passes, from
-the caller to the callee: `EAC` is a call by a user of atlanta's, whose phone is behind edge, to one of chicago's.
+atlanta and biloxi are ours; chicago, dallas and edge are Kamailio's. chicago and dallas have domains of
+their own, as other providers have; edge has none, and stands in front of atlanta's phones. All but edge are
+found by DNS, dallas as the second server of its domain, whose first is dead. A way is the initials of the
+proxies that a call passes, from the caller to the callee: `EAC` is a call by a user of atlanta's, whose
+phone is behind edge, to one of chicago's.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from .nsd import Nsd
 from .ports import HOST, free_port
 from .rules import check_rules
 from .sipp import Sipp
-from .trace import read_trace
+from .trace import Message, read_trace
 from .trunkline import Server
 from .wire import Wire
 
@@ -87,7 +88,9 @@ class Call:
         transport: what alice has to the first proxy, `udp` or `tcp`.
     """
 
-    def __init__(self, proxies: Proxies, sipp: Callable[..., Sipp], way: str, *, transport: str = "udp") -> None:
+    def __init__(
+        self, proxies: Proxies, sipp: Callable[..., Sipp], way: str, *, transport: str = "udp"
+    ) -> None:
         self._sipp, self._transport = sipp, transport
         self.proxies = [proxies.at(initial) for initial in way]
         "those on the way"
@@ -95,14 +98,15 @@ class Call:
         self._callee_home = proxies.atlanta if way[-1] == "E" else self.proxies[-1]
         self._ports: list[int] = []
 
-    def run(self, calls: str, answers: str) -> None:
-        """Play the two ladders, and check by what both ends saw that every proxy kept to the rules."""
+    def run(self, calls: str, answers: str) -> tuple[list[Message], list[Message]]:
+        """Play the two ladders, check that every proxy kept to the rules, and give what both ends saw."""
         callee = self.start_callee(answers)
         caller = self.start_caller(calls)
         caller.wait()
         callee.wait()
-        addresses = [proxy.address for proxy in self.proxies]
-        check_rules(read_trace(caller.messages()), read_trace(callee.messages()), addresses)
+        seen = read_trace(caller.messages()), read_trace(callee.messages())
+        check_rules(*seen, [proxy.address for proxy in self.proxies])
+        return seen
 
     def start_caller(self, ladder: str) -> Sipp:
         """Start alice."""

@@ -20,7 +20,9 @@ class Message:
         head, _, body = text.replace("\r\n", "\n").strip("\n").partition("\n\n")
         start, *lines = head.split("\n")
         fields = (line.partition(":") for line in lines)
-        return cls(sent, start, tuple((name.strip().lower(), value.strip()) for name, _, value in fields), body)
+        return cls(
+            sent, start, tuple((name.strip().lower(), value.strip()) for name, _, value in fields), body
+        )
 
     @property
     def is_response(self) -> bool:
