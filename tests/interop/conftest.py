@@ -184,8 +184,8 @@ def new_linphone(folders: Callable[[str], Path], closing: ExitStack) -> Callable
     need("linphonec")
 
     def make(where: Server, user: str, *, registered: bool = True, **more: Any) -> Linphone:
-        arguments = {"password": where.password(user), **more}
-        phone = Linphone(folders(user), user=user, domain=where.domain, proxy=where.address, **arguments)
+        arguments = {"password": where.password(user), "proxy": where.address, **more}
+        phone = Linphone(folders(user), user=user, domain=where.domain, **arguments)
         closing.callback(phone.close)
         assert phone.wait_registered() == registered, phone.process.log()
         return phone

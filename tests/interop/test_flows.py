@@ -66,6 +66,19 @@ def test_flow_passes_from_tcp_to_udp(call, flow):
     assert re.findall(r";transport=(\w+)", recorded) == ["udp", "udp", "tcp"]
 
 
+def test_each_call_has_one_record(proxies, call):
+    """Even one that comes by twice, by way of the proxy in front of us."""
+    before = [cdr["cdr_id"] for cdr in proxies.atlanta.cdrs()]
+    for flow in ("3.2-callee-hangs-up", "3.8-caller-gives-up", "3.9-busy"):
+        one = call("EAE")
+        one.run(*FLOWS[flow])
+        one.close()
+    new = [cdr for cdr in proxies.atlanta.cdrs() if cdr["cdr_id"] not in before]
+    assert sorted(cdr["code"] for cdr in new) == [200, 486, 487]
+    for server in (proxies.atlanta, proxies.biloxi):
+        assert not server.ask("calls")
+
+
 def test_3_3_both_proxies_ask_for_credentials(proxies, new_phone, sipp, folders, closing):
     """By baresip, because SIPp answers one challenge only. The callee's is a numeric host."""
     atlanta = proxies.atlanta

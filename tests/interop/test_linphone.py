@@ -118,6 +118,21 @@ def test_hold_and_resume_by_the_linphone(server, carol, bob):
     assert linphone.recording().cut(-1.5).pitch() == pytest.approx(BOB_TONE, abs=5)
 
 
+def test_linphone_and_baresip_behind_a_kamailio_hear_each_other(proxies, new_linphone, new_phone):
+    """Both register through it by Path, and both send it what they have for us."""
+    edge = {"proxy": proxies.edge.address, "answer": "auto"}
+    linphone = new_linphone(proxies.atlanta, "alice", tone=CAROL_TONE, **edge)
+    baresip = new_phone(proxies.atlanta, "bob", tone=BOB_TONE, **edge)
+    for caller, callee in ((linphone, baresip), (baresip, linphone)):
+        up(caller, callee)
+        time.sleep(TALK)
+        callee.hang_up()
+        closed(caller)
+        closed(callee)
+        assert_tone(linphone.recording().cut(-TALK), BOB_TONE, who="linphone", seconds=TALK - 1)
+        assert_tone(baresip.recording(), CAROL_TONE, who="baresip", seconds=TALK - 1)
+
+
 def test_linphone_gives_up_while_it_rings(carol, bob):
     linphone, baresip = carol(), bob()
     linphone.dial(baresip.address)

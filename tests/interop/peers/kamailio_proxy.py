@@ -56,14 +56,10 @@ request_route {
   consume_credentials();
 #!endif
   record_route();
-  if (is_present_hf("Route")) {  # a Path of ours; loose_route calls one that is given in advance a failure
-    loose_route();
-    t_relay();
-    exit;
-  }
+  loose_route();
   if ($rd == "@domain@") {
     if (!lookup("location")) { sl_send_reply("404", "Not Found"); exit; }
-  } else {
+  } else if (src_port != @next_port@) {
     $du = "sip:@next@";
   }
   t_relay();
@@ -77,8 +73,8 @@ class KamailioProxy:
     Args:
         folder: an empty folder.
         domain: whose registrar it is; it asks for no credentials there.
-        following: HOST:PORT of the next hop for everything of other domains. Registrations that go there
-            have its Path added (RFC 3327); calls that come by that Path go where they are addressed.
+        following: HOST:PORT of the next hop for what is of other domains. Registrations that go there
+            have its Path added (RFC 3327); what comes from there by that Path goes where it is addressed.
         password: what everybody must prove to know, in realm `domain`, to make calls; None = no challenges.
         host: address to listen on.
     """
@@ -95,6 +91,7 @@ class KamailioProxy:
         for name, value in {
             "domain": domain,
             "next": following,
+            "next_port": following.rpartition(":")[2],
             "host": host,
             "port": self.port,
             "modules": f"{tm.parent}/",

@@ -163,7 +163,7 @@ class Linphone:
             time.sleep(0.02)
 
     def recording(self) -> Recording:
-        """Give what was heard in the last call; the file is whole once the call has closed."""
+        """Give what was heard in all calls, one after the other; it is whole once the last has closed."""
         return Recording.read(self._heard)
 
     def wire(self) -> str:

@@ -138,8 +138,8 @@ class Call:
 
     def close(self) -> None:
         """Take bob's registrations back."""
-        for port in self._ports:
-            self._register(port, 0)
+        while self._ports:
+            self._register(self._ports.pop(), 0)
 
     def _register(self, port: int, expires: int) -> None:
         home, last = self._callee_home, self.proxies[-1]
