@@ -56,7 +56,8 @@ def assemble(
     at = clock()
     own = {point.address for point in points}
     own_hosts = {host for host, _ in own} | set(local_names(settings.server.listen))
-    domains = Domains(dict.fromkeys([*settings.server.domains, *store.load_domains()]), own_hosts)
+    served = dict.fromkeys([*settings.server.domains, *store.load_domains()])
+    domains = Domains(served, own_hosts, {port for _, port in own})
     location = Location()
     location.load(store.load_bindings(at))
     # stretched to one length: what an operator types may be short
