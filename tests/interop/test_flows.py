@@ -80,12 +80,10 @@ def test_each_call_has_one_record(proxies, call):
 
 
 def test_3_3_both_proxies_ask_for_credentials(proxies, new_phone, sipp, folders, closing):
-    """By baresip, because SIPp answers one challenge only. The callee's is a numeric host."""
+    """By baresip, because SIPp answers one challenge only. The callee's domain is a numeric host."""
     atlanta = proxies.atlanta
-    far, password = "127.0.0.2", atlanta.password("alice")
-    denver = KamailioProxy(
-        folders("denver"), domain=far, host=far, following=atlanta.address, password=password
-    )
+    password = atlanta.password("alice")
+    denver = KamailioProxy(folders("denver"), domain=HOST, following=atlanta.address, password=password)
     closing.callback(denver.close)
     bob = sipp("callee", text=scenario("callee", f"{ANSWERS}  < BYE  > 200", proxies=2), values={})
     register_at(denver, "bob", bob.port)
@@ -97,9 +95,9 @@ def test_3_3_both_proxies_ask_for_credentials(proxies, new_phone, sipp, folders,
     bob.wait()
     alice.wait_for("CALL_CLOSED")
     trace = alice.process.log(10**6)
-    assert re.findall(r'Proxy-Authenticate: Digest realm="([^"]+)"', trace)[:2] == [atlanta.domain, far]
+    assert re.findall(r'Proxy-Authenticate: Digest realm="([^"]+)"', trace)[:2] == [atlanta.domain, HOST]
     last_invite = re.findall(r"(?s)INVITE sip:bob@\S+ SIP/2.0.*?\n\r?\n", trace)[-1]
-    assert set(re.findall(r'Authorization: Digest .*?realm="([^"]+)"', last_invite)) == {atlanta.domain, far}
+    assert set(re.findall(r'Authorization: Digest .*?realm="([^"]+)"', last_invite)) == {atlanta.domain, HOST}
     invite = read_trace(bob.messages())[0]
     assert not invite.all("proxy-authorization"), "each proxy takes out what was meant for it"
 

@@ -55,8 +55,7 @@ def test_usrloc_test_fails_with_a_wrong_password(server, usrloc):
     assert not bindings(server, "bob")
 
 
-def test_traceroute_finds_us_and_then_the_phone(new_server, new_phone, sipsak):
-    server = new_server({"auth": {"challenge": False}}).start()
+def test_traceroute_finds_us_and_then_the_phone(server, new_phone, sipsak):
     bob = new_phone(server, "bob")
     printed = sipsak("-p", server.address, "-T", "-vv", "-s", bob.address)
     assert re.findall(r"SIP/2\.0 (\d+)", printed) == ["483", "200"], printed

@@ -76,15 +76,12 @@ class KamailioProxy:
         following: HOST:PORT of the next hop for what is of other domains. Registrations that go there
             have its Path added (RFC 3327); what comes from there by that Path goes where it is addressed.
         password: what everybody must prove to know, in realm `domain`, to make calls; None = no challenges.
-        host: address to listen on.
     """
 
-    def __init__(
-        self, folder: Path, *, domain: str, following: str, password: str | None = None, host: str = HOST
-    ) -> None:
+    def __init__(self, folder: Path, *, domain: str, following: str, password: str | None = None) -> None:
         self.domain = domain
         self.port = free_port()
-        self.address = f"{host}:{self.port}"
+        self.address = f"{HOST}:{self.port}"
         program = find_program("kamailio") or "kamailio"
         tm = next(Path("/usr/lib").glob("**/kamailio/modules/tm.so"))
         config = _CONFIG
@@ -92,7 +89,7 @@ class KamailioProxy:
             "domain": domain,
             "next": following,
             "next_port": following.rpartition(":")[2],
-            "host": host,
+            "host": HOST,
             "port": self.port,
             "modules": f"{tm.parent}/",
             "challenging": "" if password is None else "#!define CHALLENGING",
@@ -106,7 +103,7 @@ class KamailioProxy:
             name=f"kamailio-{domain}",
         )
         try:
-            wait_until("kamailio", lambda: options_answered(self.port, host=host), log=self.process.log)
+            wait_until("kamailio", lambda: options_answered(self.port), log=self.process.log)
         except BaseException:
             self.process.kill()
             raise

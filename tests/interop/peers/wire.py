@@ -104,9 +104,9 @@ class Wire:
         return "\r\n".join(lines).encode() + body
 
 
-def options_answered(port: int, *, transport: str = "udp", seconds: float = 0.5, host: str = HOST) -> bool:
+def options_answered(port: int, *, transport: str = "udp", seconds: float = 0.5) -> bool:
     """Tell whether the server there answers an OPTIONS to itself with 200."""
-    with contextlib.suppress(OSError), Wire(port, transport=transport, host=host) as wire:
-        reply = wire.ask(wire.request("OPTIONS", f"sip:{host}:{port}"), seconds)
+    with contextlib.suppress(OSError), Wire(port, transport=transport) as wire:
+        reply = wire.ask(wire.request("OPTIONS", f"sip:{HOST}:{port}"), seconds)
         return reply is not None and reply.status == 200
     return False
