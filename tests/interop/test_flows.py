@@ -40,6 +40,7 @@ FLOWS = {
         "  > INVITE+moved  < 100?  < 200  > ACK  pause 100  > BYE  < 200",
         f"{ANSWERS}  pause 100  > INVITE+moved  < 100?  < 200  > ACK  < INVITE  > 200  < ACK  < BYE  > 200",
     ),
+    "3.6-callee-redirects": (f"{CALLS}  < 302  > ACK", "< INVITE  > 302  < ACK"),
     "3.8-caller-gives-up": (
         f"{CALLS}  < 180  pause 100  > CANCEL  < 200  < 487  > ACK",
         "< INVITE  > 180  < CANCEL  > 200  > 487  < ACK",
@@ -107,8 +108,8 @@ def test_3_4_dead_proxy_gives_way_to_the_next(call):
     call("AD").run(*FLOWS["3.2-callee-hangs-up"])
 
 
-def test_3_6_callee_redirects_and_the_offer_comes_in_the_answer(proxies, call):
-    """The 302 and its Contact reach the caller, who calls the other place himself, and makes no offer."""
+def test_3_6_caller_goes_where_he_is_sent_and_the_offer_comes_in_the_answer(proxies, call):
+    """The caller, who gets the 302 and its Contact, calls the other place himself, and makes no offer."""
     home, away = call("A"), call("AC")
     refers = home.start_callee("< INVITE  > 302  < ACK", moved_to=f"sip:bob@{proxies.chicago.domain}")
     answers = away.start_callee("< INVITE  > 180  pause 50  > 200  < ACK  pause 100  > BYE  < 200")

@@ -100,7 +100,7 @@ class Call:
 
     def run(self, calls: str, answers: str) -> tuple[list[Message], list[Message]]:
         """Play the two ladders, check that every proxy kept to the rules, and give what both ends saw."""
-        callee = self.start_callee(answers)
+        callee = self.start_callee(answers, moved_to="sip:bob@elsewhere.test")
         caller = self.start_caller(calls)
         caller.wait()
         callee.wait()
