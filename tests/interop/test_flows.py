@@ -86,7 +86,7 @@ def test_3_3_both_proxies_ask_for_credentials(proxies, new_phone, sipp, folders,
     password = atlanta.password("alice")
     denver = KamailioProxy(folders("denver"), domain=HOST, following=atlanta.address, password=password)
     closing.callback(denver.close)
-    bob = sipp("callee", text=scenario("callee", f"{ANSWERS}  < BYE  > 200", proxies=2), values={})
+    bob = sipp("callee", xml=scenario("callee", f"{ANSWERS}  < BYE  > 200", proxies=2), values={})
     register_at(denver, "bob", bob.port)
     alice = new_phone(atlanta, "alice")
     alice.dial(f"sip:bob@{denver.address}")

@@ -21,8 +21,8 @@ def plays(server, sipp):
             "password": password or server.password("dave"),
             "contact": header,
         }
-        text = scenario("registers", ladder)
-        run = sipp("registers", text=text, target=server.address, values=values, auth_uri=server.domain)
+        xml = scenario("registers", ladder)
+        run = sipp("registers", xml=xml, target=server.address, values=values, auth_uri=server.domain)
         run.wait()
         return read_trace(run.messages())
 

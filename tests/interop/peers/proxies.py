@@ -120,14 +120,14 @@ class Call:
             "callee": "bob",
             "callee_domain": self._callee_home.domain,
         }
-        text = scenario("caller", ladder)
+        xml = scenario("caller", ladder)
         target = self.proxies[0].address
-        return self._sipp("caller", text=text, target=target, values=values, transport=self._transport)
+        return self._sipp("caller", xml=xml, target=target, values=values, transport=self._transport)
 
     def start_callee(self, ladder: str, **values: Any) -> Sipp:
         """Start bob, and register him where he listens."""
-        text = scenario("callee", ladder, proxies=len(self.proxies))
-        run = self._sipp("callee", text=text, values=values)
+        xml = scenario("callee", ladder, proxies=len(self.proxies))
+        run = self._sipp("callee", xml=xml, values=values)
         self.register(run.port)
         return run
 

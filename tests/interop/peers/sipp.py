@@ -19,7 +19,7 @@ class Sipp:
     Args:
         folder: where its files go.
         scenario: name of a scenario, without `.xml`.
-        text: the scenario itself, when it is no file of that folder.
+        xml: the scenario itself, when it is no file of that folder.
         target: HOST:PORT it calls; None when it waits for calls.
         values: what `{name}` in the scenario stands for; the callee's domain is the caller's, and the host
             in a Contact its own address, unless said otherwise.
@@ -38,7 +38,7 @@ class Sipp:
         folder: Path,
         scenario: str,
         *,
-        text: str | None = None,
+        xml: str | None = None,
         target: str | None = None,
         values: Mapping[str, object] | None = None,
         auth_uri: str | None = None,
@@ -55,11 +55,11 @@ class Sipp:
         self._messages = folder / f"{self.name}.messages"
         if values is not None:
             values = {"callee_domain": values.get("domain", ""), "contact_host": "[local_ip]", **values}
-        path = folder / f"{self.name}.xml"
-        path.write_text(fill_in(text or (SCENARIOS / f"{scenario}.xml").read_text(), values or {}))
+        text = folder / f"{self.name}.xml"
+        text.write_text(fill_in(xml or (SCENARIOS / f"{scenario}.xml").read_text(), values or {}))
         program = find_program("sipp") or "sipp"
         arguments = [
-            *(program, "-sf", path, "-i", HOST, "-mi", HOST, "-p", str(self.port)),
+            *(program, "-sf", text, "-i", HOST, "-mi", HOST, "-p", str(self.port)),
             *("-t", "u1" if transport == "udp" else "t1", "-m", str(calls), "-nostdin"),
             *("-recv_timeout", str(int(seconds * 1000)), "-timeout", f"{int(seconds) + 1}s"),
             *("-trace_err", "-error_file", self._errors, "-trace_msg", "-message_file", self._messages),
