@@ -18,8 +18,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from peers.baresip import Phone
 from peers.kamailio import Kamailio
+from peers.linphone import Linphone
 from peers.nsd import Nsd
 from peers.process import find_program
+from peers.proxies import Proxies
 from peers.sipp import Sipp
 from peers.sipsak import sipsak as run_sipsak
 from peers.trunkline import DOMAIN, Server
@@ -122,6 +124,25 @@ def exchange(request: pytest.FixtureRequest) -> Server | Kamailio:
     return found
 
 
+@pytest.fixture(scope="session")
+def _standing_proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxies]:
+    for program in ("nsd", "kamailio"):
+        need(program)
+    proxies = Proxies(tmp_path_factory.mktemp)
+    try:
+        yield proxies
+    finally:
+        proxies.close()
+
+
+@pytest.fixture
+def proxies(_standing_proxies: Proxies) -> Iterator[Proxies]:
+    """Give our servers and Kamailio's that stand side by side for the whole run."""
+    yield _standing_proxies
+    for server in (_standing_proxies.atlanta, _standing_proxies.biloxi):
+        _check_log(server)
+
+
 def _check_log(server: Server) -> None:
     """A traceback in the server's log is a failure, whatever the test itself was about."""
     found = server.tracebacks()
@@ -152,6 +173,21 @@ def new_phone(folders: Callable[[str], Path], closing: ExitStack) -> Callable[..
         if registered:
             event = phone.wait_for("REGISTER_OK", "REGISTER_FAIL")
             assert event.kind == "REGISTER_OK", f"{user}: {event.text}\n{phone.process.log()}"
+        return phone
+
+    return make
+
+
+@pytest.fixture
+def new_linphone(folders: Callable[[str], Path], closing: ExitStack) -> Callable[..., Linphone]:
+    """Make linphones at our server: `new_linphone(server, "carol", transport="tcp")`; it has registered."""
+    need("linphonec")
+
+    def make(where: Server, user: str, *, registered: bool = True, **more: Any) -> Linphone:
+        arguments = {"password": where.password(user), "proxy": where.address, **more}
+        phone = Linphone(folders(user), user=user, domain=where.domain, **arguments)
+        closing.callback(phone.close)
+        assert phone.wait_registered() == registered, phone.process.log()
         return phone
 
     return make

@@ -61,6 +61,7 @@ class Process:
         folder: where it runs and where its log goes, `<name>.log`.
         name: what to call it in messages.
         environment: more variables; None as a value takes a variable away.
+        driven: whether its standard input is a pipe, `child.stdin`.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Process:
         *,
         name: str,
         environment: Mapping[str, str | None] | None = None,
+        driven: bool = False,
     ) -> None:
         self.name = name
         self.log_path = folder / f"{name}.log"
@@ -79,7 +81,7 @@ class Process:
                 [*_dying_with_us(), *(str(argument) for argument in arguments)],
                 cwd=folder,
                 env={key: value for key, value in variables.items() if value is not None},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if driven else subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -124,4 +126,3 @@ class Process:
         if self.running:
             self.child.send_signal(signal.SIGKILL)
         self.child.wait()
-

@@ -19,6 +19,7 @@ class Sipp:
     Args:
         folder: where its files go.
         scenario: name of a scenario, without `.xml`.
+        xml: the scenario itself, when it is no file of that folder.
         target: HOST:PORT it calls; None when it waits for calls.
         values: what `{name}` in the scenario stands for; the callee's domain is the caller's, and the host
             in a Contact its own address, unless said otherwise.
@@ -38,6 +39,7 @@ class Sipp:
         folder: Path,
         scenario: str,
         *,
+        xml: str | None = None,
         target: str | None = None,
         values: Mapping[str, object] | None = None,
         auth_uri: str | None = None,
@@ -56,7 +58,7 @@ class Sipp:
         if values is not None:
             values = {"callee_domain": values.get("domain", ""), "contact_host": "[local_ip]", **values}
         text = folder / f"{self.name}.xml"
-        text.write_text(fill_in((SCENARIOS / f"{scenario}.xml").read_text(), values or {}))
+        text.write_text(fill_in(xml or (SCENARIOS / f"{scenario}.xml").read_text(), values or {}))
         program = find_program("sipp") or "sipp"
         arguments = [
             *(program, "-sf", text, "-i", host, "-mi", host, "-p", str(self.port)),

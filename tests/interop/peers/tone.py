@@ -90,3 +90,16 @@ class Recording:
             found += 2 * (last * last + before * before - step * last * before) / size
             total += energy
         return found / total if total else 0.0
+
+
+def assert_tone(heard: Recording, frequency: float, *, who: str, seconds: float) -> None:
+    """Check that a recording holds that tone of `write_tone`, as loud as it was spoken, and little else.
+
+    Raises:
+        AssertionError: it does not, or is shorter than that many seconds.
+    """
+    assert heard.seconds > seconds, f"{who} heard {heard.seconds} s only"
+    middle = heard.cut(0.8, -0.3)
+    assert abs(middle.pitch() - frequency) < 5, f"{who} heard {middle.pitch()} Hz"
+    assert 0.17 < middle.level() < 0.25, f"{who} heard a level of {middle.level()}"
+    assert middle.share(frequency) > 0.9, f"{who} heard something else too"

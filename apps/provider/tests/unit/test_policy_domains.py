@@ -27,6 +27,21 @@ def test_our_addresses_mean_the_first_domain(host: str, domain: str | None) -> N
     assert Domains(["Example.test", "second.test"], own).canonical(host) == domain
 
 
+@pytest.mark.parametrize(
+    ("host", "port", "domain"),
+    [
+        ("192.0.2.1", None, "example.test"),
+        ("192.0.2.1", 5060, "example.test"),
+        ("192.0.2.1", 5080, None),
+        ("example.test", 5080, "example.test"),  # DNS may know another port of ours
+    ],
+)
+def test_other_ports_of_our_addresses_are_other_servers(
+    host: str, port: int | None, domain: str | None
+) -> None:
+    assert Domains(["example.test"], ["192.0.2.1"], [5060, 5061]).canonical(host, port) == domain
+
+
 def test_without_domains_each_of_our_addresses_is_one() -> None:
     domains = Domains([], ["192.0.2.1", "192.0.2.2"])
     assert domains.default is None

@@ -42,7 +42,7 @@ def decide(method: str, sender: str, uri: str, to_tag: str = "", **options: Any)
         request=request,
         flow=FLOW,
         routed=Routed(request, False),
-        domains=Domains(["example.test"], ["192.0.2.1"]),
+        domains=Domains(["example.test"], ["192.0.2.1"], [5060]),
         directory=Directory(),
         location=Location(),
         authenticator=Authenticator(Nonces(b"k" * 16, bytes, 30)),
@@ -101,3 +101,12 @@ def test_to_tag_made_up_by_a_stranger_opens_no_way(method: str) -> None:
         )
         assert isinstance(decision, Refuse)
         assert decision.status == 481
+
+
+def test_other_server_of_this_machine_is_called_like_any_other() -> None:
+    decision = decide("INVITE", "sip:alice@example.test", "sip:bob@192.0.2.1:5080", challenge=False)
+    assert isinstance(decision, Forward)
+    (target,) = decision.targets
+    assert isinstance(target, Unlocated)
+    assert (target.uri, target.foreign) == ("sip:bob@192.0.2.1:5080", True)
+    assert isinstance(decide("INVITE", "sip:bob@192.0.2.1:5080", "sip:x@far.test"), Refuse)

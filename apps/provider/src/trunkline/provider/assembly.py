@@ -59,7 +59,8 @@ def assemble(
     at = clock()
     own = {point.address for point in points}
     own_hosts = {host for host, _ in own} | set(local_names(settings.server.listen))
-    domains = Domains(dict.fromkeys([*settings.server.domains, *store.load_domains()]), own_hosts)
+    served = dict.fromkeys([*settings.server.domains, *store.load_domains()])
+    domains = Domains(served, own_hosts, {port for _, port in own})
     location = Location()
     # also those that ended while nobody ran: the first look for expired bindings takes their rows away
     location.load(store.load_bindings(0.0))

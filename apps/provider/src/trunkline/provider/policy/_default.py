@@ -138,15 +138,19 @@ class DefaultPolicy:
             return Refuse(400, "Address Of Record Must Be A SIP URI")  # RFC 4475 §3.3.4
         if not to.user:
             return Refuse(404, "Address Of Record Must Be user@domain")
-        domain = context.domains.canonical(to.host)
-        if domain is None or context.domains.canonical(uri.host) != domain:
+        domain = context.domains.canonical(to.host, to.port)
+        if domain is None or context.domains.canonical(uri.host, uri.port) != domain:
             return Refuse(403, "Not Registrar Of This Domain")
         user = user_of(to)
         return self._authenticate(context, domain, user) or Register(f"{user}@{domain}")
 
     def _options(self, context: RequestContext) -> Decision:
         uri = context.request.parsed_uri
-        if isinstance(uri, Uri) and not uri.user and context.domains.canonical(uri.host) is not None:
+        if (
+            isinstance(uri, Uri)
+            and not uri.user
+            and context.domains.canonical(uri.host, uri.port) is not None
+        ):
             return Reply(
                 200, headers=(("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path"))
             )
@@ -165,7 +169,7 @@ class DefaultPolicy:
             refusal = self._authenticate(context, realm, user_of(caller))
             if refusal is not None:
                 return refusal
-        domain = context.domains.canonical(uri.host)
+        domain = context.domains.canonical(uri.host, uri.port)
         if domain is None:
             return self._outbound(context, uri)
         if not uri.user:
@@ -218,14 +222,14 @@ class DefaultPolicy:
         """Return the served domain in whose name the request is made (None = a stranger's)."""
         request = context.request
         claimed = request.to.uri if request.method == "REGISTER" else request.from_.uri
-        return context.domains.canonical(claimed.host) if isinstance(claimed, Uri) else None
+        return context.domains.canonical(claimed.host, claimed.port) if isinstance(claimed, Uri) else None
 
     def _callee(self, context: RequestContext) -> Name | None:
         request = context.request
         uri = request.parsed_uri
         if request.method in ("REGISTER", "CANCEL") or not isinstance(uri, Uri):
             return None
-        domain = context.domains.canonical(uri.host)
+        domain = context.domains.canonical(uri.host, uri.port)
         return (user_of(uri), domain) if domain is not None and uri.user else None
 
     _by_method: ClassVar[dict[str, Callable[[DefaultPolicy, RequestContext], Decision]]] = {

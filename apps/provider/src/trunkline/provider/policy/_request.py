@@ -23,10 +23,12 @@ class Domains:
     Args:
         names: the served domains, the default one first; any case.
         own_hosts: host names and addresses the server listens on.
+        own_ports: the ports it listens on; none given = whatever port is said.
     """
 
-    def __init__(self, names: Iterable[str], own_hosts: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], own_hosts: Iterable[str], own_ports: Iterable[int] = ()) -> None:
         self.own_hosts = frozenset(host.lower() for host in own_hosts)
+        self.own_ports = frozenset(own_ports)
         self.names: dict[str, None] = {}
         self.replace(names)
 
@@ -39,12 +41,12 @@ class Domains:
         """The domain that a subscriber without one belongs to; None when none is configured."""
         return next(iter(self.names), None)
 
-    def canonical(self, host: str) -> str | None:
+    def canonical(self, host: str, port: int | None = None) -> str | None:
         """Return the served domain that `host` means, or None when it is not ours.
 
         One of our own addresses means the default domain, so that a phone which was given only
         the server's address finds its subscriber; where no domain is configured at all, it is
-        a domain by itself.
+        a domain by itself. With a port that we do not listen on it is another server of the same machine.
         """
         host = host.lower().rstrip(".")
         if ":" in host:
@@ -53,7 +55,7 @@ class Domains:
                 return f"[{host}]"
         if host in self.names:
             return host
-        if host in self.own_hosts:
+        if host in self.own_hosts and (port is None or not self.own_ports or port in self.own_ports):
             return self.default or host
         return None
 
