@@ -85,7 +85,7 @@ class Locator:
     ) -> None:
         self.transports = {name: tuple(types) for name, types in transports.items() if name in SERVICES}
         self.token = token
-        self.cache = cache or DnsCache()
+        self.cache = DnsCache() if cache is None else cache  # an empty one is one
         self.statistics = LocatorStatistics()
 
     def locate(self, uri: Uri, *, now: float) -> tuple[Search, list[Effect]]:
