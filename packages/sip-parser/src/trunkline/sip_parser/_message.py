@@ -103,7 +103,8 @@ class MessageBase(MoreHeaders):
     @property
     def vias(self) -> list[Via]:
         """Every Via, topmost first."""
-        return self._all("via")
+        cached: tuple[Via, ...] | None = self.headers._cache.get("via")
+        return list(self._read("via") if cached is None else cached)
 
     @property
     def from_(self) -> NameAddr:

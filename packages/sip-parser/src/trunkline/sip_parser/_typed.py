@@ -189,7 +189,9 @@ def read_header(headers: Headers, name: str) -> Any:
         if not lines:
             raise _missing(name)
         return _read_line(lines[0])
-    found = [_read_line(line) for line in lines]
+    # every request has a Via of its own: nothing would be found, and much that would be is pushed out
+    read_line = _read if name == "via" else _read_line
+    found = [read_line(line) for line in lines]
     if name == "contact" and len(found) > 1 and "*" in headers.get_all(name):
         raise _star_not_alone()
     return tuple([value for values in found for value in values])

@@ -59,6 +59,22 @@ class OwnAddresses:
         key = (flow.transport, address)
         return self._known.get(key) or self._learn(key)
 
+    def route(self, value: str) -> Uri | None:
+        """Read a Route value that we once wrote into a Record-Route, with one parameter of the application's.
+
+        Returns:
+            Its URI; None for any other value, which is to be read as what it is.
+        """
+        known = self.routes.get(value)
+        if known is not None:
+            return known
+        begin, _, param = value.rpartition(";")
+        known = self.routes.get(begin + ">")
+        name, equals, text = param[:-1].partition("=")
+        if known is None or not equals or param[-1:] != ">" or not (name.isalnum() and text.isalnum()):
+            return None
+        return known.replace(params={**known.params, name.lower(): text})
+
     def _learn(self, key: tuple[str, tuple[str, int]]) -> OwnAddress:
         transport, (host, port) = key
         host = host.strip("[]")

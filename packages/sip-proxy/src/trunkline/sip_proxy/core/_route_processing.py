@@ -106,7 +106,7 @@ class RouteProcessing:
         value = headers.top_value("route")
         if value is None:
             return None
-        uri = self._own.routes.get(value)
+        uri = self._own.route(value)
         if uri is None:
             parsed = NameAddr.parse(value, "Route").uri
             if not isinstance(parsed, Uri) or not self._is_local(parsed.host.lower(), parsed.port):

@@ -46,7 +46,7 @@ class Validation:
                 if self._marks.may_have_passed(request) and self._has_looped(request):
                     return Rejection(482, reason_phrase(482))
             else:
-                _check_in_dialog(request)
+                self._check_in_dialog(request)
             if request.max_forwards == 0 and not self._is_for_this_server(request):
                 return Rejection(483, reason_phrase(483))
         except RemoteProtocolError as error:
@@ -54,6 +54,19 @@ class Validation:
         if "proxy-require" in request.headers and request.method not in _ANSWERED_ANYWAY:
             return self._check_extensions(request)
         return None
+
+    def _check_in_dialog(self, request: Request) -> None:
+        """Read only what forwarding and the watch rely on.
+
+        The route of a dialog is settled, so that nobody asks what its requests say beyond that; what is wrong
+        with it is for the other end to find. Source: RFC 3261 §16.3 step 1
+        """
+        _ = request.from_, request.parsed_uri
+        routes = request.headers.get_all("route")
+        if routes and (len(routes) > 1 or self._own.route(routes[0]) is None):
+            _ = request.routes
+        if request.version != "SIP/2.0" or request.cseq.method != request.method:
+            check_message(request)
 
     def _is_for_this_server(self, request: Request) -> bool:
         """Tell whether it asks nobody to forward it: a REGISTER, or an OPTIONS about us. §16.3 step 3."""
@@ -73,19 +86,6 @@ class Validation:
         if not unknown:
             return None
         return Rejection(420, reason_phrase(420), (("Unsupported", ", ".join(unknown)),))
-
-
-def _check_in_dialog(request: Request) -> None:
-    """Read only what forwarding and the watch rely on.
-
-    The route of a dialog is settled, so that nobody asks what its requests say beyond that; what is wrong
-    with it is for the other end to find. Source: RFC 3261 §16.3 step 1
-    """
-    _ = request.from_, request.parsed_uri
-    if "route" in request.headers:
-        _ = request.routes
-    if request.version != "SIP/2.0" or request.cseq.method != request.method:
-        check_message(request)
 
 
 def _unreadable(error: RemoteProtocolError) -> Rejection:
