@@ -104,7 +104,6 @@ CONFIGURATIONS = {
     "default": {},
     "recursing": {"recurse": True},
     "following Routes": {"preloaded_routes": True},
-    "closed": {"outbound": False},
 }
 
 
@@ -141,6 +140,17 @@ def test_whoever_she_claims_to_be(target: Target, sender: str) -> None:
         headers = [("Route", route) for route in routes]
         target.eve.send(target.eve.request(method, place, sender=sender, headers=headers))
         assert target.astray() == [], (method, place, routes)
+
+
+def test_by_a_connection_of_hers_too(plain: Target) -> None:
+    eve = Phone(plain.world, "eve", (EVE[0], 40000), connection=9)
+    plain.known.add(eve.flow.remote)
+    for method, place, routes in product(METHODS, PLACES[:12], ROUTES[:10]):
+        for tag in ("", ";tag=made-up"):
+            headers = [("Route", route) for route in routes]
+            headers.append(("To", f"<sip:bob@{DOMAIN}>{tag}"))
+            eve.send(eve.request(method, place, sender="sip:eve@elsewhere.test", headers=headers))
+            assert plain.astray() == [], (method, place, routes)
 
 
 def test_foreign_scheme_gets_nothing_anywhere(plain: Target) -> None:
