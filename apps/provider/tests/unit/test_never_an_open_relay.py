@@ -288,6 +288,37 @@ def test_nor_does_it_when_the_call_is_over(plain: Target) -> None:
     assert plain.astray() == []
 
 
+def test_nor_in_another_call(plain: Target) -> None:
+    dialog, _ = call_from_eve(plain)
+    for method, place in product(METHODS, (f"sip:x@{VICTIM}", plain.alice.contact.strip("<>"))):
+        headers = [("To", f"<{plain.alice.uri}>;tag=made-up"), ("Route", str(dialog.route_set[0]))]
+        plain.eve.send(plain.eve.request(method, place, sender="sip:eve@elsewhere.test", headers=headers))
+    assert plain.astray() == []
+    assert not plain.alice.inbox
+
+
+def test_nor_when_it_was_she_who_was_called(plain: Target) -> None:
+    """Her answer names the place once, as it may; what she names later is another."""
+    invite = plain.alice.invite(f"sip:eve@{EVE[0]}")
+    arrived = plain.eve.received("INVITE")
+    plain.eve.reply(arrived, 200, body=sdp(EVE[0]))
+    dialog = Dialog.from_uas(arrived, plain.alice.response(200))
+    for method, place in product(METHODS, PLACES):
+        request = plain.eve.request(
+            method,
+            place,
+            call_id=invite.call_id,
+            cseq=2,
+            headers=[
+                ("From", f"<sip:eve@{EVE[0]}>;tag=eve-tag"),
+                ("To", invite.headers.get("from") or ""),
+                ("Route", str(dialog.route_set[0])),
+            ],
+        )
+        plain.eve.send(request)
+        assert plain.astray() == [], request
+
+
 def test_nor_the_mark_of_a_subscription(plain: Target) -> None:
     eve, bob = plain.eve, plain.bob
     subscribe = eve.request(
