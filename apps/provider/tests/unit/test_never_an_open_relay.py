@@ -104,7 +104,6 @@ CONFIGURATIONS = {
     "default": {},
     "recursing": {"recurse": True},
     "following Routes": {"preloaded_routes": True},
-    "closed": {"outbound": False},
 }
 
 
@@ -141,6 +140,17 @@ def test_whoever_she_claims_to_be(target: Target, sender: str) -> None:
         headers = [("Route", route) for route in routes]
         target.eve.send(target.eve.request(method, place, sender=sender, headers=headers))
         assert target.astray() == [], (method, place, routes)
+
+
+def test_by_a_connection_of_hers_too(plain: Target) -> None:
+    eve = Phone(plain.world, "eve", (EVE[0], 40000), connection=9)
+    plain.known.add(eve.flow.remote)
+    for method, place, routes in product(METHODS, PLACES[:12], ROUTES[:10]):
+        for tag in ("", ";tag=made-up"):
+            headers = [("Route", route) for route in routes]
+            headers.append(("To", f"<sip:bob@{DOMAIN}>{tag}"))
+            eve.send(eve.request(method, place, sender="sip:eve@elsewhere.test", headers=headers))
+            assert plain.astray() == [], (method, place, routes)
 
 
 def test_foreign_scheme_gets_nothing_anywhere(plain: Target) -> None:
@@ -276,6 +286,37 @@ def test_nor_does_it_when_the_call_is_over(plain: Target) -> None:
         )
         plain.eve.send(request)
     assert plain.astray() == []
+
+
+def test_nor_in_another_call(plain: Target) -> None:
+    dialog, _ = call_from_eve(plain)
+    for method, place in product(METHODS, (f"sip:x@{VICTIM}", plain.alice.contact.strip("<>"))):
+        headers = [("To", f"<{plain.alice.uri}>;tag=made-up"), ("Route", str(dialog.route_set[0]))]
+        plain.eve.send(plain.eve.request(method, place, sender="sip:eve@elsewhere.test", headers=headers))
+    assert plain.astray() == []
+    assert not plain.alice.inbox
+
+
+def test_nor_when_it_was_she_who_was_called(plain: Target) -> None:
+    """Her answer names the place once, as it may; what she names later is another."""
+    invite = plain.alice.invite(f"sip:eve@{EVE[0]}")
+    arrived = plain.eve.received("INVITE")
+    plain.eve.reply(arrived, 200, body=sdp(EVE[0]))
+    dialog = Dialog.from_uas(arrived, plain.alice.response(200))
+    for method, place in product(METHODS, PLACES):
+        request = plain.eve.request(
+            method,
+            place,
+            call_id=invite.call_id,
+            cseq=2,
+            headers=[
+                ("From", f"<sip:eve@{EVE[0]}>;tag=eve-tag"),
+                ("To", invite.headers.get("from") or ""),
+                ("Route", str(dialog.route_set[0])),
+            ],
+        )
+        plain.eve.send(request)
+        assert plain.astray() == [], request
 
 
 def test_nor_the_mark_of_a_subscription(plain: Target) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.sip_parser import Uri
+from trunkline.sip_parser import Request, Uri, parse_datagram
 from trunkline.sip_proxy.core import Routed
 
 OURS = "<sip:192.0.2.1:5060;transport=udp;lr>"
@@ -175,3 +175,14 @@ def test_maddr_stays_where_the_request_came_by_another_port_or_transport(
 def test_the_next_hop_of_a_telephone_number_is_not_known_here(kit: Any, bench: Any) -> None:
     assert route(kit, bench, "tel:+4930123").next_hop is None
     assert isinstance(route(kit, bench, "tel:+4930123", OURS, NEXT).next_hop, Uri)
+
+
+@pytest.mark.parametrize("empty", ["", " ", ",", "\r\n "])
+def test_a_route_header_that_names_nobody_leads_nowhere_else(kit: Any, bench: Any, empty: str) -> None:
+    data = kit.request("BYE", "sip:bob@198.51.100.2", to_tag="bob").to_bytes()
+    request = parse_datagram(data.replace(b"\r\n", f"\r\nRoute:{empty}\r\n".encode(), 1))
+    assert isinstance(request, Request)
+    if bench.core.validate(request) is None:
+        routed = bench.core.route(request)
+        assert not routed.loose
+        assert str(routed.next_hop) == "sip:bob@198.51.100.2"
