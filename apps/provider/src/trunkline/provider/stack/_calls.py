@@ -220,7 +220,8 @@ class Calls:
                 self._release_media_of_bye(request, ended=bool(facts))
             self._tell(facts)
         leg = Leg(method, initial, call_id in self.relayed, context.flow, context.identity)
-        leg.family = sdp_family(request)
+        if leg.relayed:
+            leg.family = sdp_family(request)
         if not (leg.relayed and method in OFFER_METHODS and has_sdp(request)):
             self._stack.send_on(transaction, request, decision, targets, leg, now)
             return
