@@ -46,7 +46,7 @@ request_route {
   if (is_method("OPTIONS") && uri == myself && $rU == $null) { sl_send_reply("200", "OK"); exit; }
   if (is_method("REGISTER")) {
     if ($rd == "@domain@") { save("location"); exit; }
-    add_path();
+    add_path("inbound");
     $du = "sip:@next@";
     t_relay();
     exit;
@@ -56,10 +56,15 @@ request_route {
   consume_credentials();
 #!endif
   record_route();
+  if ($hdr(Route) =~ "^<sip:inbound@") {  # the Path of one who registered through us
+    loose_route();
+    t_relay();
+    exit;
+  }
   loose_route();
   if ($rd == "@domain@") {
     if (!lookup("location")) { sl_send_reply("404", "Not Found"); exit; }
-  } else if (src_port != @next_port@) {
+  } else {
     $du = "sip:@next@";
   }
   t_relay();
@@ -88,7 +93,6 @@ class KamailioProxy:
         for name, value in {
             "domain": domain,
             "next": following,
-            "next_port": following.rpartition(":")[2],
             "host": HOST,
             "port": self.port,
             "modules": f"{tm.parent}/",

@@ -46,7 +46,7 @@ def _check_request(request: Message, here: Trace, there: Trace, way: Sequence[st
     assert branches[-1] == _branch(origin.one("via"))
     assert int(request.one("max-forwards")) == int(origin.one("max-forwards")) - len(way)
     for header in ("from", "to", "call-id", "contact", "content-type"):
-        assert request.all(header) == origin.all(header), header
+        assert _plain(request, header) == _plain(origin, header), header
     assert bool(request.body.strip()) == bool(origin.body.strip())
     if not _tag(request, "to"):
         # §16.6 step 4; a proxy between two transports is recorded twice
@@ -70,7 +70,7 @@ def _check_response(response: Message, here: Trace, there: Trace, way: Sequence[
     answers = (m for m in there if m.sent and m.is_response and m.sequence == response.sequence)
     for answer in (m for m in answers if m.label == response.label):  # the other end's, not a proxy's
         for header in ("to", "record-route", "contact"):
-            assert response.all(header) == answer.all(header), header
+            assert _plain(response, header) == _plain(answer, header), header
 
 
 def _check_sequences(here: Trace) -> None:
@@ -111,6 +111,11 @@ def _contact_told(here: Trace, before: Message) -> str:
 
 
 # -- reading
+
+
+def _plain(message: Message, header: str) -> list[str]:
+    """Give the values of a header without the mark of a connection that ours put on a phone's Contact."""
+    return [re.sub(r";flow=\w+", "", value) for value in message.all(header)]
 
 
 def _branch(via: str) -> str:
