@@ -73,11 +73,13 @@ def assemble(
         # a served domain means us too, as an outbound proxy in a Route; DNS may know another port
         return (port is None or port in ports) and domains.canonical(host) is not None
 
+    timers = session_timers(settings.proxy)
     core = ProxyCore(
         layer,
         is_local=is_local,
         token=token,
         record_route=settings.proxy.record_route,
+        proxy_require=() if timers is None else ("timer",),
         loop_secret=secret,
     )
     directory = Directory()
@@ -99,7 +101,7 @@ def assemble(
         ledger=Ledger(),
         media=MediaRules(settings.media.mode, settings.media.address, settings.media.timeout),
         clock=clock,
-        session_timers=session_timers(settings.proxy),
+        session_timers=timers,
     )
     stack = Stack(
         layer=layer,
