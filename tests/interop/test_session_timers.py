@@ -21,12 +21,20 @@ def values_of(server, user):
     return {"user": user, "password": server.password(user), "domain": server.domain}
 
 
-def test_call_of_a_caller_who_vanished_ends_with_its_session(timed, sipp):
-    callee = sipp("callee_with_session_timer", values={"interval": INTERVAL})
+@pytest.mark.parametrize(
+    "timer",
+    [f"Session-Expires: {INTERVAL};refresher=uac", "X-Session-Timers: unknown"],
+    ids=["callee knows timers", "callee does not"],
+)
+def test_call_of_a_caller_who_vanished_ends_with_its_session(timed, sipp, timer):
+    callee = sipp("callee_with_session_timer", values={"interval": INTERVAL, "timer": timer})
     registration = {**values_of(timed, "bob"), "contact_port": callee.port, "expires": 60, "status": 200}
     sipp("registers", target=timed.address, values=registration).wait()
     caller = {**values_of(timed, "alice"), "callee": "bob", "refresh_ms": REFRESH_MS, "interval": INTERVAL}
-    sipp("caller_refreshes_and_dies", target=timed.address, values=caller).wait()
+    calling = sipp("caller_refreshes_and_dies", target=timed.address, values=caller)
+    calling.wait()
+    # Of the INVITE and of the UPDATE: the caller is to refresh, whether the callee said so or the server.
+    assert calling.messages().count(f"Session-Expires: {INTERVAL};refresher=uac\n") >= 2 + 1
     [call] = timed.ask("calls")
     assert (call["caller"], call["state"]) == ("alice@example.test", "confirmed")
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from trunkline.sip_transaction._accepted import ACCEPTED, AcceptedState
 from trunkline.sip_transaction._negotiation import TURNS, Turn
-from trunkline.sip_transaction._refer import NOTIFIER, SUBSCRIBER, NotifierState, SubscriberState
+from trunkline.sip_transaction._refer import NOTIFIER, NotifierState
+from trunkline.sip_transaction._refer_subscriber import SUBSCRIBER, SubscriberState
 from trunkline.sip_transaction._reliable import RELIABLE, ReliableState
 from trunkline.sip_transaction._session_timer import SESSION, SessionState
 from trunkline.sip_transaction._tables import (
@@ -47,7 +48,8 @@ DIAGRAMS: tuple[tuple[str, str, Mapping[Any, Any], Enum], ...] = (
     ("Turns, of INVITEs and of offers", "`_negotiation.py`; RFC 3261 §14, RFC 3311 §5", TURNS, Turn.NOBODY),
     ("Session timer", "`_session_timer.py`; RFC 4028 §7, §9, §10", SESSION, SessionState.OFF),
     ("Who was referred", "`_refer.py`; RFC 3515 §2.4, RFC 6665 §4.2", NOTIFIER, NotifierState.PENDING),
-    ("Who referred", "`_refer.py`; RFC 3515 §2.4, RFC 6665 §4.1", SUBSCRIBER, SubscriberState.NOTIFY_WAIT),
+    ("Who referred", "`_refer_subscriber.py`; RFC 3515 §2.4, RFC 6665 §4.1", SUBSCRIBER,
+     SubscriberState.NOTIFY_WAIT),
 )  # fmt: skip
 
 

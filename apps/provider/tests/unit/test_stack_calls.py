@@ -51,6 +51,19 @@ def test_credentials_for_us_do_not_go_on(world: World) -> None:
     assert bob.received("INVITE").headers.get_all("Proxy-Authorization") == [other]
 
 
+@pytest.mark.parametrize("method", ["ACK", "BYE", "INFO"])
+def test_credentials_that_a_phone_repeats_within_a_call_do_not_go_on(world: World, method: str) -> None:
+    alice, bob = world.phones("alice", "bob")
+    call = world.call(alice, bob)
+    ours = f'Digest username="alice", realm="{DOMAIN}", nonce="n", uri="sip:b", response="r"'
+    theirs = ours.replace(DOMAIN, "elsewhere.test")
+    request = alice.within(call.caller, method)
+    for value in (ours, theirs):
+        request.headers.add("Proxy-Authorization", value)
+    alice.send(request)
+    assert bob.received(method).headers.get_all("Proxy-Authorization") == [theirs]
+
+
 def test_responses_come_back_in_order_and_the_ack_goes_through(world: World) -> None:
     alice, bob = world.phones("alice", "bob")
     call = world.call(alice, bob)

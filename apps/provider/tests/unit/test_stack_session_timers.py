@@ -123,3 +123,16 @@ def test_session_outlives_a_restart_by_one_interval(new_world: MakeWorld) -> Non
     assert len(world.stack.calls) == 1
     world.advance(3)
     assert world.cdrs("duration", "cause") == [(190, "session timer")]
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(1800, None), (0, 420)])
+def test_caller_may_require_that_the_proxy_knows_timers(
+    new_world: MakeWorld, seconds: int, status: int | None
+) -> None:
+    world = new_world(proxy={"session_expires": seconds})
+    alice, bob = world.phones("alice", "bob")
+    alice.invite("bob", Supported="timer", **{"Proxy-Require": "timer"})
+    if status is None:
+        bob.received("INVITE")
+    else:
+        alice.response(status)

@@ -21,7 +21,8 @@ from trunkline.sip_transaction import (
     SessionTimer,
 )
 from trunkline.sip_transaction._accepted import ACCEPTED
-from trunkline.sip_transaction._refer import NOTIFIER, SUBSCRIBER
+from trunkline.sip_transaction._refer import NOTIFIER
+from trunkline.sip_transaction._refer_subscriber import SUBSCRIBER
 from trunkline.sip_transaction._reliable import RELIABLE
 from trunkline.sip_transaction._session_timer import SESSION
 

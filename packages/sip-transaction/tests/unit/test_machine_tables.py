@@ -16,12 +16,9 @@ from hypothesis import strategies as st
 from trunkline.sip_transaction._accepted import ACCEPTED, AcceptedAction, AcceptedInput, AcceptedState
 from trunkline.sip_transaction._machine import Machine
 from trunkline.sip_transaction._negotiation import TURNS, Turn, TurnAction, TurnInput
-from trunkline.sip_transaction._refer import (
-    NOTIFIER,
+from trunkline.sip_transaction._refer import NOTIFIER, NotifierAction, NotifierInput, NotifierState
+from trunkline.sip_transaction._refer_subscriber import (
     SUBSCRIBER,
-    NotifierAction,
-    NotifierInput,
-    NotifierState,
     SubscriberAction,
     SubscriberInput,
     SubscriberState,

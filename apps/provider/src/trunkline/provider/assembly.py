@@ -77,6 +77,7 @@ def assemble(
         # a served domain means us too, as an outbound proxy in a Route; DNS may know another port
         return (port is None or port in ports) and domains.canonical(host) is not None
 
+    timers = session_timers(settings.proxy)
     directory = Directory()
     flows = Flows(location, token, outbound=settings.registrar.outbound)
     local_for = LocalAddresses(points).find
@@ -92,6 +93,7 @@ def assemble(
         is_local=is_local,
         token=token,
         record_route=settings.proxy.record_route,
+        proxy_require=() if timers is None else ("timer",),
         loop_secret=secret,
         by_stream=ways.by_stream if settings.proxy.udp_request_size else None,
         most_by_datagram=settings.proxy.udp_request_size,
@@ -112,7 +114,7 @@ def assemble(
             {family_of(point.address[0]): point.address[0] for point in reversed(points)},
         ),
         clock=clock,
-        session_timers=session_timers(settings.proxy),
+        session_timers=timers,
     )
     stack = Stack(
         layer=layer,

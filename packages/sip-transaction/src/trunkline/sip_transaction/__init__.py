@@ -26,15 +26,8 @@ from ._events import (
 from ._flow import Flow
 from ._layer import TransactionLayer
 from ._negotiation import Negotiation, Refusal, Turn, glare_delay
-from ._refer import (
-    SIPFRAG,
-    NotifierSilent,
-    NotifierState,
-    Notify,
-    ReferNotifier,
-    ReferSubscriber,
-    SubscriberState,
-)
+from ._refer import SIPFRAG, NotifierState, Notify, ReferNotifier
+from ._refer_subscriber import NotifierSilent, ReferSubscriber, SubscriberState
 from ._reliable import (
     Arrival,
     PrackMissing,

@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from trunkline.acct import CallClosed, Ledger
-from trunkline.provider.stack import Barrier, Stack
+from trunkline.provider.stack import Barrier
+from trunkline.provider.stack._registrations import Registrations
 from trunkline.sip_transaction import TransactionLayer
 from trunkline.sip_transaction._keys import own_key
 from trunkline.sip_transaction._timers import TimerQueue
@@ -71,14 +72,15 @@ def double_cdr() -> AbstractContextManager[None]:
 
 def early_confirmation() -> AbstractContextManager[None]:
     """A registration is confirmed when it is written down in memory, not when it is on disk."""
-    original = Stack._register
+    original = Registrations.register
 
     def register(self: Any, transaction: Any, context: Any, decision: Any, now: float) -> None:
         original(self, transaction, context, decision, now)
-        if self._out and isinstance(self._out[-1], Barrier):
-            self._out.pop().resume(True, now)
+        out = self._stack._out
+        if out and isinstance(out[-1], Barrier):
+            out.pop().resume(True, now)
 
-    return _patched(Stack, "_register", register)
+    return _patched(Registrations, "register", register)
 
 
 PLANTED: dict[str, Callable[[], AbstractContextManager[None]]] = {

@@ -5,7 +5,8 @@ can drive it in virtual time as well as the node does on sockets.
 """
 
 from ._effects import Ask, AskDns, AskRelay, AskSubscribers, BadMessage, Barrier, Effect, Write
-from ._stack import Stack, StackOptions
+from ._stack import Stack
+from ._statistics import StackOptions
 
 __all__ = [
     "Ask",

@@ -11,25 +11,15 @@ from datetime import datetime
 from hashlib import blake2s
 from typing import Any
 
-import attrs
-
 from trunkline.provider.directory import Directory
 from trunkline.provider.policy import (
-    Challenge,
-    Decision,
     DefaultPolicy,
     Domains,
-    Drop,
     Forward,
-    Redirect,
-    Refuse,
-    Register,
-    Reply,
     RequestContext,
 )
 from trunkline.sip_parser import (
     Message,
-    NameAddr,
     RemoteProtocolError,
     Request,
     Response,
@@ -48,8 +38,8 @@ from trunkline.sip_proxy import (
     ResponseReady,
     Routed,
     Target,
+    consume_credentials,
     nat_tests,
-    received_uri,
 )
 from trunkline.sip_transaction import (
     AckReceived,
@@ -64,11 +54,14 @@ from trunkline.sip_transaction import (
 )
 
 from ._calls import Calls, Leg
-from ._effects import Ask, AskSubscribers, BadMessage, Barrier, Effect, Write
+from ._decisions import Decisions
+from ._effects import Ask, AskSubscribers, BadMessage, Effect, Write
 from ._flows import unmarked
 from ._locating import Locating
 from ._paths import Paths
 from ._redirections import Redirections
+from ._registrations import Registrations
+from ._statistics import StackOptions, Statistics
 from ._stun import binding_response
 from ._ways import SECURE, Ways
 
@@ -81,44 +74,6 @@ NAT_TESTS_OF_CONNECTION = 1 | 2 | 32
 
 PATH_MARK = "did"
 "The parameter of our Record-Route that proves it ours; the classic proxies keep their dialog's id there."
-
-
-@attrs.define
-class Statistics:
-    """What the stack itself counts, in the names of the classic groups."""
-
-    rcv_requests: int = 0
-    rcv_replies: int = 0
-    fwd_requests: int = 0
-    fwd_replies: int = 0
-    drop_requests: int = 0
-    drop_replies: int = 0
-    err_requests: int = 0
-    err_replies: int = 0
-    keepalives: int = 0
-    accepted_regs: int = 0
-    rejected_regs: int = 0
-    challenges: int = 0
-    refusals: int = 0
-    denied_relays: int = 0
-    too_large_messages: int = 0
-    too_many_headers: int = 0
-    failed_flows: int = 0
-    "Bindings that ended with their connection."
-
-
-@attrs.define(eq=False)
-class StackOptions:
-    """Settings of the stack that are values."""
-
-    user_agent: str = "Trunkline"
-    "Server header of our own responses; empty hides it."
-    max_message: int = 65535
-    "Bytes of a datagram that is taken."
-    max_headers: int = 256
-    "Header lines of a datagram that is taken."
-    flow_timer: int = 120
-    "Seconds between two keep-alives that a phone with flows of its own is told to send (RFC 5626 §5.4)."
 
 
 class Stack:
@@ -166,8 +121,8 @@ class Stack:
         self._clock = clock
         self._token = token
         self._secret = secret[:32]
-        self._options = options
-        self._server = (("Server", options.user_agent),) if options.user_agent else ()
+        self.options = options
+        self.server_header = (("Server", options.user_agent),) if options.user_agent else ()
         self._out: list[Effect] = []
         self._on_layer: dict[type, Callable[[Any, float], None]] = {
             RequestReceived: self._request_received,
@@ -176,15 +131,8 @@ class Stack:
             StrayResponse: self._stray_response,
             Dropped: self._dropped,
         }
-        self._decisions: dict[type, Callable[..., None]] = {
-            Reply: self._reply,
-            Refuse: self._refuse,
-            Challenge: self._challenge,
-            Register: self._register,
-            Forward: self._forward,
-            Redirect: self._redirect,
-            Drop: self._drop,
-        }
+        self.registrations = Registrations(self)
+        self._decisions = Decisions(self)
 
     # -- input
 
@@ -198,11 +146,11 @@ class Stack:
                 return [] if answer is None else [Send(answer, flow, None)]
         try:
             message = parse_datagram(
-                data, max_head=self._options.max_message, max_headers=self._options.max_headers
+                data, max_head=self.options.max_message, max_headers=self.options.max_headers
             )
-            if len(data) > self._options.max_message:
+            if len(data) > self.options.max_message:
                 raise RemoteProtocolError(
-                    f"expected at most {self._options.max_message} bytes, got {len(data)}",
+                    f"expected at most {self.options.max_message} bytes, got {len(data)}",
                     513,
                     "RFC 3261 §21.5.7",
                     message=message,
@@ -217,7 +165,7 @@ class Stack:
             self.statistics.rcv_requests += 1
         else:
             self.statistics.rcv_replies += 1
-        self._layer(self.layer.receive(message, flow, now=now), now)
+        self.carry_on(self.layer.receive(message, flow, now=now), now)
         return self._take()
 
     def garbage(self, error: RemoteProtocolError, flow: Flow, *, now: float) -> list[Effect]:
@@ -232,7 +180,7 @@ class Stack:
                 self.statistics.too_many_headers += 1
             else:
                 self.statistics.too_large_messages += 1
-        self._layer(self.layer.receive_error(error, flow, now=now), now)
+        self.carry_on(self.layer.receive_error(error, flow, now=now), now)
         return self._take()
 
     def resume(self, ask: Ask, answer: Any, *, now: float) -> list[Effect]:
@@ -244,12 +192,12 @@ class Stack:
     def send_failed(self, key: object, reason: str, *, now: float) -> list[Effect]:
         """Take the news that a message could not be sent."""
         if key is not None:
-            self._layer(self.layer.transport_failed(key, reason, now=now), now)
+            self.carry_on(self.layer.transport_failed(key, reason, now=now), now)
         return self._take()
 
     def unreachable(self, data: bytes, reason: str, *, now: float) -> list[Effect]:
         """Take the network's word that a datagram did not arrive; `data` is what it quotes of it (ICMP)."""
-        self._layer(self.layer.unreachable(data, reason, now=now), now)
+        self.carry_on(self.layer.unreachable(data, reason, now=now), now)
         return self._take()
 
     def flow_lost(self, flow: Flow, reason: str, *, now: float) -> list[Effect]:
@@ -257,8 +205,8 @@ class Stack:
         self.ways.lost(flow, now)
         for binding in self.ways.flows.lost(flow):
             self.statistics.failed_flows += 1
-            self._write_as_held(binding)
-        self._layer(self.layer.flow_failed(flow, reason, now=now), now)
+            self.registrations.write_as_held(binding)
+        self.carry_on(self.layer.flow_failed(flow, reason, now=now), now)
         return self._take()
 
     def next_timeout(self) -> float | None:
@@ -271,7 +219,7 @@ class Stack:
 
     def handle_timeout(self, *, now: float) -> list[Effect]:
         """Let every layer act on the timers that are due."""
-        self._layer(self.layer.handle_timeout(now=now), now)
+        self.carry_on(self.layer.handle_timeout(now=now), now)
         self._core(self.core.handle_timeout(now=now), now)
         self.calls.handle_timeout(now)
         return self._take()
@@ -304,7 +252,8 @@ class Stack:
         out, self._out = self._out, []
         return out
 
-    def _layer(self, effects: list[Any], now: float) -> None:
+    def carry_on(self, effects: list[Any], now: float) -> None:
+        """Take what the transaction layer says."""
         out = self._out
         handlers = self._on_layer
         for effect in effects:
@@ -381,14 +330,14 @@ class Stack:
         )
         missing = self.directory.missing(self.policy.wants(context), now=now)
         if not missing:
-            self._decide(transaction, context, now)
+            self._decisions.take(transaction, context, now)
             return
 
         def loaded(known: bool, later: float) -> None:
             if transaction.user is not None:
                 return  # cancelled meanwhile, and answered
             if known:
-                self._decide(transaction, context, later)
+                self._decisions.take(transaction, context, later)
             else:
                 self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
 
@@ -446,6 +395,7 @@ class Stack:
             self.statistics.drop_requests += 1
             return
         request.uri = unmarked(request.uri)
+        self.keep_credentials(request)
 
         def found(flow: Flow | None, later: float) -> None:
             if flow is None:
@@ -480,14 +430,15 @@ class Stack:
         via = f"SIP/2.0/{way.transport} {host}:{port};branch={self.layer.new_branch()};rport"
         request.headers.prepend("Via", via)
         _, effects = self.layer.send_request(request, way, now=now)
-        self._layer(effects, now)
+        self.carry_on(effects, now)
 
     def _stray_response(self, effect: StrayResponse, now: float) -> None:
         # RFC 6026 §7.3 has these dropped; but the caller of a call that outlived a restart of ours waits for
         # them. Only where a call is up: else we could be used as a reflector, or one branch of a fork could
         # speak for all
         response = effect.response
-        stateless = self.core.forward_response(response) if self.calls.is_up(response) else None
+        is_wanted = response.cseq.method == "INVITE" and self.calls.is_up(response)  # RFC 4320 §4.2
+        stateless = self.core.forward_response(response) if is_wanted else None
         if stateless is None:
             self.statistics.drop_replies += 1
             return
@@ -520,14 +471,18 @@ class Stack:
         else:
             self.statistics.drop_requests += 1
 
-    # -- decisions
+    # -- for the parts of the stack
 
-    def _decide(self, transaction: ServerTransaction, context: RequestContext, now: float) -> None:
-        try:
-            decision: Decision = self.policy.request(context)
-            self._decisions[type(decision)](transaction, context, decision, now)
-        except RemoteProtocolError as error:
-            self.answer(transaction, error.status_hint, None, (), now)
+    def keep_credentials(self, request: Request) -> None:
+        """Take out what a phone goes on showing us within a dialog: the other side has no use for it.
+
+        Source: RFC 3261 §22.3
+        """
+        if "proxy-authorization" in request.headers:
+            sender = request.from_.uri
+            realm = self.domains.canonical(sender.host) if isinstance(sender, Uri) else None
+            if realm is not None:
+                consume_credentials(request, realm, proxy=True)
 
     def answer(
         self,
@@ -537,61 +492,15 @@ class Stack:
         headers: tuple[tuple[str, str], ...],
         now: float,
     ) -> None:
+        """Answer a request by ourselves."""
         response = make_response(
             transaction.request,
             status,
             reason,
             to_tag=self._token(6).hex(),
-            headers=headers + self._server,
+            headers=headers + self.server_header,
         )
-        self._layer(self.layer.respond(transaction, response, now=now), now)
-
-    def _reply(self, transaction: ServerTransaction, _: RequestContext, decision: Reply, now: float) -> None:
-        self.answer(transaction, decision.status, decision.reason, decision.headers, now)
-
-    def _refuse(
-        self, transaction: ServerTransaction, context: RequestContext, decision: Reply, now: float
-    ) -> None:
-        self.statistics.refusals += 1
-        if context.request.method == "REGISTER":
-            self.statistics.rejected_regs += 1
-        elif context.request.method == "INVITE" and context.identity is not None:
-            self.calls.refused(context, decision.status, decision.reason, now)
-        self._reply(transaction, context, decision, now)
-
-    def _drop(
-        self, transaction: ServerTransaction, context: RequestContext, decision: Drop, now: float
-    ) -> None:
-        self.statistics.drop_requests += 1
-        self.layer.forget(transaction)
-
-    def _challenge(
-        self, transaction: ServerTransaction, context: RequestContext, decision: Challenge, now: float
-    ) -> None:
-        self.statistics.challenges += 1
-        proxy = context.request.method != "REGISTER"
-        name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
-        challenges = self.authenticator.challenges(decision.realm, stale=decision.stale, at=context.at)
-        self.answer(
-            transaction, 407 if proxy else 401, None, tuple((name, value) for value in challenges), now
-        )
-
-    def _redirect(
-        self, transaction: ServerTransaction, _: RequestContext, decision: Redirect, now: float
-    ) -> None:
-        contacts = tuple(("Contact", f"<{uri}>") for uri in decision.contacts)
-        self.answer(transaction, 302, None, contacts, now)
-
-    def _forward(
-        self, transaction: ServerTransaction, context: RequestContext, decision: Forward, now: float
-    ) -> None:
-        self.statistics.fwd_requests += 1
-        request, flow = context.request, context.flow
-        if "contact" in request.headers and len(request.vias) == 1:
-            contacts = request.contacts
-            if flow.connection or context.nated or (contacts and wants_flow(contacts[0])):
-                self.ways.mend_contact(request, flow)
-        self.calls.forward(transaction, context, decision, now)
+        self.carry_on(self.layer.respond(transaction, response, now=now), now)
 
     def send_on(
         self,
@@ -619,73 +528,6 @@ class Stack:
             now,
         )
 
-    # -- registrations
-
-    def _register(
-        self, transaction: ServerTransaction, context: RequestContext, decision: Register, now: float
-    ) -> None:
-        request, flow = context.request, context.flow
-        if not self.storing:
-            self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), now)
-            return
-        registration = self.registrar.register(
-            request,
-            decision.address_of_record,
-            flow,
-            at=context.at,
-            received=received_uri(flow) if context.nated or self._binds_flow(request) else None,
-            nated=context.nated,
-        )
-        response = registration.response
-        for name, value in self._server:
-            response.headers.set(name, value)
-        if self.ways.flows.outbound and response.status == 200:
-            response.headers.set("Supported", "path, outbound")
-            if "outbound" in response.require:
-                response.headers.set("Flow-Timer", str(self._options.flow_timer))
-        if not registration.changes:
-            if response.status >= 300:
-                self.statistics.rejected_regs += 1
-            self._layer(self.layer.respond(transaction, response, now=now), now)
-            return
-        for change in registration.changes:
-            if change.kind in ("removed", "expired"):
-                self._out.append(Write("remove_binding", (change.binding,)))
-            else:
-                self.ways.flows.bind(change.binding)
-                self._out.append(Write("save_binding", (change.binding, change.previous)))
-
-        def written(on_disk: bool, later: float) -> None:
-            if on_disk:
-                self.statistics.accepted_regs += 1
-                self._layer(self.layer.respond(transaction, response, now=later), later)
-                return
-            changes = registration.changes
-            registration.undo()
-            for change in changes:
-                for binding in (change.previous, change.binding):
-                    if binding is not None:
-                        self._write_as_held(binding)
-            self.statistics.rejected_regs += 1
-            self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
-
-        self._out.append(Barrier(written))
-
-    def _binds_flow(self, request: Request) -> bool:
-        """Tell whether a REGISTER is about a flow: where it comes from is then the way back, NAT or not."""
-        if not self.ways.flows.outbound or "outbound" not in request.supported:
-            return False
-        return any("reg-id" in contact.params for contact in request.contacts)
-
-    def _write_as_held(self, binding: Binding) -> None:
-        """Write what the location has now under a contact; several flows of a phone may share one."""
-        held = (other for other in self.location.get(binding.aor) if other.contact == binding.contact)
-        now_held = next(held, None)
-        if now_held is None:
-            self._out.append(Write("remove_binding", (binding,)))
-        else:
-            self._out.append(Write("save_binding", (now_held, None)))
-
 
 def is_server(branch: object) -> bool:
     """Tell whether a branch leads to a server that was located by its name, and not straight to a phone."""
@@ -695,8 +537,3 @@ def is_server(branch: object) -> bool:
 def is_phone_gone(branch: Branch) -> bool:
     """Tell whether a registered phone could not be reached at all, which is no fault of this server."""
     return branch.response is None and isinstance(branch.target.user, Binding)
-
-
-def wants_flow(contact: NameAddr) -> bool:
-    """Tell whether a phone wants the requests of its dialog by the flow it speaks over (RFC 5626 §4.3)."""
-    return isinstance(contact.uri, Uri) and "ob" in contact.uri.params

@@ -1,0 +1,95 @@
+"""Registrations: what a REGISTER changes is on disk before it is confirmed, or is undone.
+
+What a REGISTER means is `trunkline.sip_proxy.registrar`'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trunkline.provider.policy import Register, RequestContext
+from trunkline.sip_parser import Request
+from trunkline.sip_proxy import Binding, received_uri
+from trunkline.sip_transaction import ServerTransaction
+
+from ._effects import Barrier, Write
+
+if TYPE_CHECKING:
+    from ._stack import Stack
+
+
+class Registrations:
+    """Carry out REGISTERs.
+
+    Args:
+        stack: the stack that this object is a part of.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def register(
+        self, transaction: ServerTransaction, context: RequestContext, decision: Register, now: float
+    ) -> None:
+        """Register, query or remove; a 200 that changes something waits until it is on disk."""
+        request, flow = context.request, context.flow
+        if not self._stack.storing:
+            self._stack.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), now)
+            return
+        registration = self._stack.registrar.register(
+            request,
+            decision.address_of_record,
+            flow,
+            at=context.at,
+            received=received_uri(flow) if context.nated or self._binds_flow(request) else None,
+            nated=context.nated,
+        )
+        response = registration.response
+        for name, value in self._stack.server_header:
+            response.headers.set(name, value)
+        if self._stack.ways.flows.outbound and response.status == 200:
+            response.headers.set("Supported", "path, outbound")
+            if "outbound" in response.require:
+                response.headers.set("Flow-Timer", str(self._stack.options.flow_timer))
+        if not registration.changes:
+            if response.status >= 300:
+                self._stack.statistics.rejected_regs += 1
+            self._stack.carry_on(self._stack.layer.respond(transaction, response, now=now), now)
+            return
+        for change in registration.changes:
+            if change.kind in ("removed", "expired"):
+                self._stack.emit(Write("remove_binding", (change.binding,)))
+            else:
+                self._stack.ways.flows.bind(change.binding)
+                self._stack.emit(Write("save_binding", (change.binding, change.previous)))
+
+        def written(on_disk: bool, later: float) -> None:
+            if on_disk:
+                self._stack.statistics.accepted_regs += 1
+                self._stack.carry_on(self._stack.layer.respond(transaction, response, now=later), later)
+                return
+            changes = registration.changes
+            registration.undo()
+            for change in changes:
+                for binding in (change.previous, change.binding):
+                    if binding is not None:
+                        self.write_as_held(binding)
+            self._stack.statistics.rejected_regs += 1
+            self._stack.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
+
+        self._stack.emit(Barrier(written))
+
+    def _binds_flow(self, request: Request) -> bool:
+        """Tell whether a REGISTER is about a flow: where it comes from is then the way back, NAT or not."""
+        if not self._stack.ways.flows.outbound or "outbound" not in request.supported:
+            return False
+        return any("reg-id" in contact.params for contact in request.contacts)
+
+    def write_as_held(self, binding: Binding) -> None:
+        """Write what the location has now under a contact; several flows of a phone may share one."""
+        held = (other for other in self._stack.location.get(binding.aor) if other.contact == binding.contact)
+        now_held = next(held, None)
+        if now_held is None:
+            self._stack.emit(Write("remove_binding", (binding,)))
+        else:
+            self._stack.emit(Write("save_binding", (now_held, None)))
