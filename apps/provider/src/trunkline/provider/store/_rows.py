@@ -8,6 +8,7 @@ made storable here, so that one such row cannot keep a whole group of writes fro
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ def epoch(value: datetime | str) -> float:
     return (value - _EPOCH) / _SECOND
 
 
+@lru_cache(maxsize=1024)
 def instant(at: datetime) -> str:
-    """Give an aware time as a column value, milliseconds kept."""
+    """Give an aware time as a column value, milliseconds kept; the same time stands in several rows."""
     if at.tzinfo is not UTC:
         at = at.astimezone(UTC)
     return at.isoformat(" ", "milliseconds")[:_TO_MILLISECONDS] + "000"

@@ -73,7 +73,7 @@ class OwnAddresses:
         name, equals, text = param[:-1].partition("=")
         if known is None or not equals or param[-1:] != ">" or not (name.isalnum() and text.isalnum()):
             return None
-        return known.replace(params={**known.params, name.lower(): text})
+        return Uri(known.scheme, None, None, known.host, known.port, {**known.params, name.lower(): text})
 
     def _learn(self, key: tuple[str, tuple[str, int]]) -> OwnAddress:
         transport, (host, port) = key
