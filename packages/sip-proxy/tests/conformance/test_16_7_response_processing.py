@@ -97,7 +97,11 @@ def test_step_5_a_repeated_answer_goes_up_as_it_was_relayed_and_is_not_announced
     [ready] = bench.ready
     ready.response.body = b"mended"
     bench.act(bench.core.relay(ready.context, ready.response, now=0.0))
+    [relayed] = bench.sends[1:]
+    copies: list[Any] = []
+    bench.sends = copies  # the same Send again would not be counted among those that were there
     bench.answer(sent, 200)
+    assert copies == [relayed], "the very bytes that were relayed"
     assert [response.body for response in up(bench)] == [b"mended", b"mended"]
     assert len(bench.ready) == 1
     assert bench.core.statistics.repeated == 1

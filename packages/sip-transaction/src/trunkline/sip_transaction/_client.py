@@ -59,7 +59,8 @@ class ClientTransaction:
     state: State
     """The state of its machine."""
     _row: Row
-    _send: Send
+    _send: Send | None
+    """What is sent again; None once nothing is, as it is the largest part of a transaction."""
     user: Any = None
     """Whatever the transaction user wants to find here again."""
     last_status: int = 0
@@ -230,8 +231,9 @@ class ClientTransactions:
         effects.append(event)
 
     def _retransmit(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
-        self._statistics.retransmissions += 1
-        effects.append(transaction._send)
+        if transaction._send is not None:
+            self._statistics.retransmissions += 1
+            effects.append(transaction._send)
 
     def _restart_a(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
         interval = transaction._interval = 2 * transaction._interval
@@ -249,6 +251,7 @@ class ClientTransactions:
             transaction._short.owner = None
         if transaction._long is not None:
             transaction._long.owner = None
+        transaction._send = None
 
     def _send_ack(
         self, transaction: ClientTransaction, event: ResponseReceived, now: float, effects: Effects

@@ -282,13 +282,13 @@ class ProxyCore:
                 return effects
         elif status < 300:
             if context.is_invite:
-                context.accepted[response.headers.get("to") or ""] = response
                 context.is_answered = True
+                to = response.headers.get("to") or ""
                 if context.relayed >= 300 or transaction.state is State.TERMINATED:
                     # Too late for the transaction, but a 2xx to an INVITE must never be lost.
                     self.statistics.relayed[2] += 1
-                    effects.append(Send(response.to_bytes(), transaction.response_flow, None))
-                    return effects
+                    send = context.accepted[to] = Send(response.to_bytes(), transaction.response_flow, None)
+                    return [send]
             elif context.relayed:
                 return effects
             context.relayed = context.relayed or status
@@ -297,7 +297,10 @@ class ProxyCore:
                 return effects
             context.relayed = status
         self.statistics.relayed[status // 100] += 1
-        effects += self._layer.respond(transaction, response, now=now)
+        sent = self._layer.respond(transaction, response, now=now)
+        if context.is_invite and status // 100 == 2:
+            context.accepted[to] = next((effect for effect in sent if type(effect) is Send), None)
+        effects += sent
         if status >= 200 and (context.pending or context.groups):
             self._forking.stop(context, now, effects, reason=None)
         return effects

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from trunkline.sip_parser import Request, Response
-from trunkline.sip_transaction import ClientTransaction, ServerTransaction
+from trunkline.sip_transaction import ClientTransaction, Send, ServerTransaction
 
 from ._deadlines import Deadline
 from ._targets import Target
@@ -47,7 +47,8 @@ class Branch:
     status: int = 0
     """The final status it counts as; 0 before there is one."""
     response: Response | None = None
-    """The final response that came, our Via taken out; None while there is none or when one is assumed."""
+    """The failure that came, our Via taken out; None while there is none, or one is assumed, and for a 2xx
+    to an INVITE, which goes up at once."""
     breadth: int = 0
     """How many branches it may have at one time further down, itself counted. Source: RFC 5393 §5.3.3"""
     early: tuple[str, ...] = ()
@@ -88,8 +89,8 @@ class ResponseContext:
     breadth: int | None = None
     """How many branches it may have at one time, those further down counted; None within a dialog, where
     nothing forks. Source: RFC 5393 §5.3.3"""
-    accepted: dict[str, Response | None] = attrs.Factory(dict)
-    """By To header: the 2xx relayed to the caller, None while the application has not relayed it."""
+    accepted: dict[str, Send | None] = attrs.Factory(dict)
+    """By To header: the 2xx as sent to the caller, None while the application has not relayed it."""
     is_cancelled: bool = False
     """Whether the caller gave up."""
     is_answered: bool = False

@@ -127,13 +127,12 @@ class ResponseProcessing:
             accepted[to] = None
             context.is_answered = True
         if branch.state is not _COMPLETED:
-            branch.response = response
             self._forking.complete(branch, response.status)
         if not is_new:
             relayed = accepted[to]
             if relayed is not None:
                 self._forking.statistics.repeated += 1
-                effects += self._layer.respond(context.transaction, relayed, now=now)
+                effects.append(relayed)
             return
         effects.append(ResponseReady(context, response, branch))
         if context.pending or context.groups:
