@@ -97,7 +97,11 @@ class MessageBase(MoreHeaders):
     @property
     def top_via(self) -> Via:
         """The topmost Via. Source: RFC 3261 §20.42"""
-        cached: Via | None = self.headers._cache.get("*via")
+        cache = self.headers._cache
+        found: tuple[Via, ...] | None = cache.get("via")
+        if found:
+            return found[0]
+        cached: Via | None = cache.get("*via")
         return self._read("*via") if cached is None else cached
 
     @property
