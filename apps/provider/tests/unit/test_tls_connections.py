@@ -198,6 +198,7 @@ async def test_name_asked_for_chooses_the_certificate(
             await world.connect(trusting, "a.b.wild.test")
 
 
+@pytest.mark.parametrize("name", ["sip.example.test", "other.test"])
 @pytest.mark.parametrize(
     ("verify", "shows", "allowed"),
     [
@@ -213,15 +214,20 @@ async def test_certificate_of_a_phone_is_asked_for(
     authority: trustme.CA,
     files: CertificateFiles,
     trusting: ssl.SSLContext,
+    tmp_path: Path,
     verify: str,
     shows: bool,
     allowed: bool,
+    name: str,
 ) -> None:
+    """Under whatever name the phone asks for the server, with a certificate of its own."""
     if shows:
         authority.issue_cert("alice@example.test").configure_cert(trusting)
-    asking = CertificateFiles(files.certificate, verify=verify, ca=files.server_ca)
+    authority.issue_cert("other.test").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "o.pem"))
+    named = {"other.test": (str(tmp_path / "o.pem"),)}
+    asking = CertificateFiles(files.certificate, verify=verify, ca=files.server_ca, names=named)
     async with serve(asking) as world:
-        client = await world.connect(trusting)  # with TLS 1.3 the refusal comes only after it
+        client = await world.connect(trusting, name)  # with TLS 1.3 the refusal comes only after it
         refused = False
         try:
             await client.send_all(REQUEST)
