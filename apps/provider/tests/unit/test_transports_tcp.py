@@ -167,6 +167,20 @@ async def test_refused_connection_is_told(transport: TcpTransport, ears: Ears) -
     assert len(transport) == 0
 
 
+async def test_connection_for_which_there_is_no_file_descriptor_is_told(
+    transport: TcpTransport, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    flow = Flow("TCP", transport.local, ("127.0.0.1", 9))
+    with monkeypatch.context() as patch:
+        patch.setattr(_tcp.socket, "socket", exhausted)
+        transport.send(b"hello", flow, "key")
+    assert ears.failures == [("key", flow, "Too many open files")]
+    assert transport.statistics.connections == len(transport) == 0
+
+
 async def test_connection_that_does_not_come_up_is_given_up(
     transport: TcpTransport, ears: Ears, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,7 +168,13 @@ class TcpTransport:
             if reason is not None:
                 self._failed(key, flow, reason)
                 return
-            connection = self._open(flow)
+            try:
+                connection = self._open(flow)
+            except OSError as error:  # out of file descriptors
+                self._admission.release(flow.remote[0])
+                self.statistics.connect_failures += 1
+                self._failed(key, flow, error.strerror or str(error))
+                return
         if connection.unwritten + len(data) > self._limits.unwritten_bytes:
             self.statistics.not_reading += 1
             connection.used = True
@@ -179,9 +185,9 @@ class TcpTransport:
     def _open(self, wanted: Flow) -> Connection:
         host = wanted.remote[0]
         name = wanted.server_name
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         flow = Flow(self._transport, self.local, wanted.remote, next(self._numbers), name)
         codec = PLAIN if self._security is None else self._security.opening(name or host)
-        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         connection = self._enter(flow, sock, codec, outgoing=True)
         self.statistics.opened += 1
         assert self._nursery is not None
