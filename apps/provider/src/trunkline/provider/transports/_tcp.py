@@ -175,6 +175,8 @@ class TcpTransport:
                 self.statistics.connect_failures += 1
                 self._failed(key, flow, error.strerror or str(error))
                 return
+        if connection.reason is not None:
+            return  # it is being ended, which is told in a moment, and with it that this was not sent
         if connection.unwritten + len(data) > self._limits.unwritten_bytes:
             self.statistics.not_reading += 1
             connection.used = True
