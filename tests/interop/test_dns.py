@@ -318,9 +318,11 @@ def test_silent_name_server_costs_a_bounded_time_and_is_asked_again(located, nam
     server, domain = located(zone, auth=OPEN)
     alice = wire(server)
     name_server.freeze()
+    before = server.ask("stats")["dns"]["unanswered"]
     begin = time.monotonic()
     assert options(alice, domain) == 500
     assert 1.5 < time.monotonic() - begin < 4
+    assert server.ask("stats")["dns"]["unanswered"] > before
     assert options(alice, "example.test:0;x") in (404, 480, 483, 400)  # others are served meanwhile
     name_server.thaw()
     wait_until("recovery", lambda: options(alice, domain) == 200, every=0.5)

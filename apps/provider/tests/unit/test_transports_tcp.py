@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -243,6 +244,22 @@ async def test_peer_that_does_not_read_is_cut_off(transport: TcpTransport, ears:
     await until(lambda: ears.lost)
     assert ears.lost == [(flow, "the peer does not read")]
     assert not transport.is_open(flow)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be told")
+async def test_peer_that_acknowledges_nothing_is_given_up(
+    transport: TcpTransport, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it takes nothing: its window stays shut, which counts like a wire that was cut."""
+    monkeypatch.setattr(_tcp, "UNACKNOWLEDGED_MS", 300)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(ANY)
+        listener.listen()
+        flow = Flow("TCP", transport.local, listener.getsockname())
+        transport.send(b"x" * 500_000, flow, "key")
+        await until(lambda: ears.lost)
+    assert ears.lost[0][1] == "Connection timed out"
 
 
 async def test_message_that_is_wrong_in_itself_leaves_the_connection(

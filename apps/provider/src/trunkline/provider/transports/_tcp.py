@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Protocol
 
@@ -26,6 +27,9 @@ ACCEPT = 64
 "Connections accepted in one go before other tasks get their turn."
 CONNECT_TIMEOUT = 4.0
 "Seconds for a connection to come up, three attempts of the kernel: well under the 32 s of a transaction."
+UNACKNOWLEDGED_MS = 20_000
+"""Milliseconds after which a connection has failed whose peer acknowledges nothing. A phone whose router lost
+power says no goodbye, and a kernel would try for a quarter of an hour; its other flow should get the call."""
 LINGER = 1.0
 "Seconds in which a peer whose connection we end can still read why."
 
@@ -133,6 +137,8 @@ class TcpTransport:
         assert self._nursery is not None, "run() comes first"
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sys.platform == "linux":
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
         limits = self._limits
         reader = StreamReader(
             max_head=limits.message_size,
