@@ -99,7 +99,8 @@ def test_renewed_certificate_leaves_the_connections_that_stand(secure, client, a
     standing = client(server)
     assert options(server, standing).startswith(b"SIP/2.0 200")
     issue(authority, server.folder / "example.test.pem", "renewed.test")
-    renewed = ("-CAfile", server.folder / "ca.pem", "-verify_return_error", "-verify_hostname", "renewed.test")
+    verified = ("-CAfile", server.folder / "ca.pem", "-verify_return_error")
+    renewed = (*verified, "-verify_hostname", "renewed.test")
     wait_until(
         "the new certificate",
         lambda: options(server, client(server, *renewed)).startswith(b"SIP/2.0 200"),
@@ -111,7 +112,7 @@ def test_renewed_certificate_leaves_the_connections_that_stand(secure, client, a
 
 
 def test_keep_alive_is_answered(secure, client):
-    """A double CRLF is a ping and is answered by a single one, whatever stands around it (RFC 5626 §3.5.1)."""
+    """A double CRLF is a ping and is answered by a single one, with messages around it (RFC 5626 §3.5.1)."""
     server = secure()
     asking = client(server)
     for _ in range(3):

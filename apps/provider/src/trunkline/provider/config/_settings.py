@@ -177,7 +177,7 @@ class LimitsSection(_Section):
         10_000,
         expected="a number, 1 or more",
         write="connections = 10000",
-        description="TCP and TLS connections at one time; more are refused, and counted as refused_connections.",
+        description="TCP and TLS connections at one time; further ones are counted as refused_connections.",
         ge=1,
     )
     connections_per_address: int = _section_field(
@@ -191,7 +191,7 @@ class LimitsSection(_Section):
         15,
         expected="seconds from 1 to 3600",
         write="message_seconds = 15",
-        description="From a message's first byte to its last, and from connecting to a message; counted as half_sent.",
+        description="From a message's first byte to its last, or from connecting; counted as half_sent.",
         ge=1,
         le=3600,
     )
