@@ -140,8 +140,9 @@ def test_dialog_of_a_phone_that_is_gone_goes_to_nobody_else(provider: Any, user:
 
 
 @pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("registers", [True, False])
 def test_users_who_shared_a_connection_and_parted_are_not_taken_for_each_other(
-    provider: Any, ended: bool
+    provider: Any, ended: bool, registers: bool
 ) -> None:
     alice, shared = provider.flow("UDP", "203.0.113.5", 5060), provider.flow("TCP", "203.0.113.7", 40001)
     carols = "<sip:carol@10.0.0.10:5060;transport=tcp>"
@@ -152,6 +153,7 @@ def test_users_who_shared_a_connection_and_parted_are_not_taken_for_each_other(
     provider.register("carol", other, Contact=carols)
     if ended:
         provider.lose(shared)
+    if registers:
         provider.register("bob", provider.flow("TCP", "203.0.113.98", 40003), Contact=PRIVATE.format("tcp"))
     provider.deliver(provider.in_dialog("BYE", alice, ok, sent), alice)
     if ended:

@@ -43,7 +43,8 @@ _marks = re.compile(rf";{MARK}=[0-9a-f]{{16}}(?=[;?]|$)")
 class _Connection:
     """What is known of a connection that bindings live on, or that Contacts were marked with."""
 
-    flow: Flow
+    flow: Flow | None
+    "None for one of before a restart."
     token: str = ""
     "Empty until a Contact is marked with it."
     phones: dict[str, tuple[str, str | None]] = attrs.Factory(dict)
@@ -93,7 +94,9 @@ class Flows:
         connection = self._standing.pop(flow.connection, None)
         if connection is None:
             return []
-        if connection.token:
+        if connection.token and not connection.phones:
+            del self._by_token[connection.token]
+        elif connection.token:
             self._remember(connection)
         ended: list[Binding] = []
         for aor in connection.phones:
@@ -105,14 +108,22 @@ class Flows:
         return ended
 
     def _remember(self, connection: _Connection) -> None:
-        """Keep the token of a connection that has ended, when it may lead to the phone's next one."""
-        if not connection.phones:
-            del self._by_token[connection.token]
-            return
+        """Keep the token of a connection that has ended: it may lead to the phone's next one."""
         self._ended[connection.token] = None
         if len(self._ended) > ENDED_REMEMBERED:
             oldest = next(iter(self._ended))
             del self._ended[oldest], self._by_token[oldest]
+
+    def recall(self, contact: str, aor: str) -> None:
+        """Take up the marked Contact of a user's phone from before a restart, which ended its connection."""
+        found = _marks.search(contact)
+        if found is None:
+            return
+        token, own = found[0].rpartition("=")[2], unmarked(contact)
+        instances = (binding.instance for binding in self._location.get(aor) if binding.contact == own)
+        connection = self._by_token.setdefault(token, _Connection(None, token))
+        connection.phones[aor] = own, next(instances, None)
+        self._remember(connection)
 
     # -- dialogs
 
@@ -143,12 +154,12 @@ class Flows:
         connection = self._by_token.get(uri.params.get(MARK) or "")
         if connection is None:
             return None
-        ways = [self._way_of(aor, connection) for aor in connection.phones]
-        found = {way.connection: way for way in ways if way is not None}
+        ways = {self._way_of(aor, connection) for aor in connection.phones}
+        way = ways.pop() if len(ways) == 1 else None
+        if way is not None:
+            return way
         first = connection.flow
-        if first.connection in self._standing and (first.connection in found or len(found) != 1):
-            return first
-        return next(iter(found.values())) if len(found) == 1 else None
+        return first if first is not None and first.connection in self._standing else None
 
     def _way_of(self, aor: str, connection: _Connection) -> Flow | None:
         """Give the connection over which the phone that was on this one registered last."""
@@ -158,7 +169,7 @@ class Flows:
             flow = binding.flow
             if flow is None or flow.connection not in self._standing:
                 continue
-            if flow.connection == connection.flow.connection and self.lives_by_flow(binding):
+            if flow == connection.flow and self.lives_by_flow(binding):
                 return flow  # one of several that the phone holds at the same time
             same = binding.contact == contact if instance is None else binding.instance == instance
             if same and (latest is None or binding.last_modified >= latest.last_modified):
