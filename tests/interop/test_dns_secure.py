@@ -36,6 +36,8 @@ def asking(tmp_path, name_server, authority, closing):
     server.settings["tls"] = {
         "certificate": str(server.folder / "own.pem"),
         "server_ca": str(server.folder / "ca.pem"),
+        "verify": "optional",
+        "ca": str(server.folder / "ca.pem"),
     }
     server.write_config()
     closing.callback(server.close)
@@ -106,6 +108,31 @@ def test_sips_goes_by_tls_to_who_proves_the_name_of_the_domain(asking, name_serv
     figures = asking.ask("stats")
     assert figures["dns"]["failovers"] == 1
     assert figures["transport"]["handshake_failures"] == 1
+
+
+@pytest.mark.parametrize("proves", [True, False])
+def test_proxy_that_connected_to_us_is_asked_by_its_own_connection(
+    asking, name_server, authority, closing, invite, proves
+):
+    """Nobody listens where DNS says: the other side wants one connection for both ways (RFC 5923)."""
+    port = free_port()
+    domain = name_server.add("far.test", f"_sips._tcp SRV 0 1 {port} gw\ngw A 127.0.0.1")
+    certificate = asking.folder / "far.pem"
+    issue(authority, certificate, domain if proves else "elsewhere.test")
+    proxy = TlsClient(asking.tls_address, "-cert", certificate, "-key", certificate)
+    closing.callback(proxy.close)
+    with Wire(asking.port) as wire:
+        request = wire.request("OPTIONS", f"sip:{asking.domain}", sender=f"sip:proxy@{domain}")
+    via = f"SIP/2.0/TLS {HOST}:{port};alias;branch".encode()
+    proxy.send(re.sub(rb"SIP/2.0/UDP \S+?;branch", via, request))
+    assert proxy.read_until(b"\r\n\r\n").startswith(b"SIP/2.0 200")
+    caller = invite(f"sips:bob@{domain}")
+    if proves:
+        came = proxy.read_until(b"\r\n\r\n").decode()
+        assert came.startswith(f"INVITE sips:bob@{domain} SIP/2.0")
+    else:
+        assert not proxy.read_until(b"\r\n\r\n", seconds=1)
+        assert b"SIP/2.0 500" in caller.read_until(b"\r\n\r\n"), "the only server cannot be connected to"
 
 
 def test_sips_without_a_secure_service_goes_nowhere(asking, name_server, invite):

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import trustme
@@ -340,6 +341,39 @@ async def test_one_address_under_two_names_is_proved_twice(
             await peer.take()
         await world.until(lambda: world.lost)
         assert world.lost[0][0].server_name == "evil.test"
+
+
+@pytest.mark.parametrize("verify", ["optional", "none"])
+async def test_accepted_connection_is_used_for_whom_its_certificate_proves(
+    serve: Serve, authority: trustme.CA, files: CertificateFiles, trusting: ssl.SSLContext, verify: str
+) -> None:
+    authority.issue_cert("peer.test", "127.0.0.1").configure_cert(trusting)
+    asking = attrs.evolve(files, verify=verify, ca=files.server_ca)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        listens = closed.getsockname()
+
+        def towards(name: str | None) -> Flow:
+            return Flow("TLS", world.address, listens, server_name=name)
+
+        async with serve(asking) as world:
+            client = await world.connect(trusting)
+            await client.send_all(REQUEST)
+            [(_, flow)] = await world.until(lambda: world.messages)
+            world.transport.alias(flow, listens[1])
+            for name in ("peer.test", None):
+                world.transport.send(REQUEST, towards(name), "key")
+                if verify == "optional":
+                    assert await client.receive_some(65536) == REQUEST
+            lost = 0 if verify == "optional" else 2
+            await world.until(lambda: len(world.lost) == lost)
+            world.transport.send(REQUEST, towards("other.test"), "key")
+            await world.until(lambda: len(world.lost) == lost + 1)
+            flow, reason = world.lost[-1]
+            assert (flow.server_name, reason) == ("other.test", "Connection refused")
+            await client.aclose()
+            await world.until(lambda: not len(world.transport))
+            assert not world.transport._by_peer
 
 
 async def test_peer_that_accepts_and_says_nothing_is_given_up(

@@ -158,6 +158,23 @@ class TcpTransport:
         connection = self._by_number.get(flow.connection)
         return connection is not None and connection.flow.remote == flow.remote
 
+    def alias(self, flow: Flow, port: int) -> None:
+        """Let requests to where the peer of an accepted connection says it listens go by that connection.
+
+        Only those to a name that its certificate is for: who connects from an address need not be the one
+        who listens there.
+
+        Source: RFC 5923 §8.1, §9
+        """
+        connection = self._by_number.get(flow.connection)
+        if connection is None or connection.is_outgoing or connection.aliases:
+            return
+        host = flow.remote[0]
+        for name in connection.proved():
+            peer = (host, port), None if name == host else name
+            connection.aliases.append(peer)
+            self._by_peer[peer] = connection
+
     # -- messages go
 
     def send(self, data: bytes, flow: Flow, key: object) -> None:
@@ -238,9 +255,9 @@ class TcpTransport:
     def _leave(self, connection: Connection, reason: str) -> None:
         flow = connection.flow
         del self._by_number[flow.connection]
-        peer = (flow.remote, connection.name)
-        if self._by_peer.get(peer) is connection:
-            del self._by_peer[peer]
+        for peer in ((flow.remote, connection.name), *connection.aliases):
+            if self._by_peer.get(peer) is connection:
+                del self._by_peer[peer]
         connection.finish()
         connection.close()
         self._admission.release(flow.remote[0])
