@@ -7,6 +7,7 @@ it has to say to the peer of its own accord (a handshake, an alert) waits in `ta
 from __future__ import annotations
 
 import ssl
+from ipaddress import ip_address
 from typing import Protocol, cast
 
 
@@ -159,8 +160,10 @@ class Tls:
         names = []
         for kind, value in cast("tuple[tuple[str, str], ...]", shown.get("subjectAltName", ())):
             scheme, _, rest = value.lower().partition(":")
-            if kind in ("DNS", "IP Address"):
+            if kind == "DNS":
                 names.append(value.lower())
+            elif kind == "IP Address":
+                names.append(str(ip_address(value.strip())))  # IPv6 comes at length
             elif kind == "URI" and scheme in ("sip", "sips") and "@" not in rest:
                 names.append(rest)
         return names
