@@ -251,6 +251,19 @@ def test_server_that_answers_503_gives_way_to_the_next(located, call, sipp):
     remote.wait()
 
 
+def test_silent_server_gives_way_to_the_next_after_timer_b(located, wire, far):
+    """Half a minute of nothing, and no less: a transaction is not given up earlier (RFC 3263 §4.3)."""
+    silent, live = far(silent=True), far()
+    server, domain = located(pair(silent.port, live.port), auth=OPEN)
+    begin = time.monotonic()
+    assert options(wire(server), domain, method="INVITE", seconds=40) == 200
+    assert 31 < time.monotonic() - begin < 35
+    assert len(silent.requests) == 7, "timer A: 0.5 s, 1 s, 2 s ... until 32 s"
+    assert live.methods()[0] == "INVITE"
+    assert options(wire(server), domain) == 200
+    assert len(silent.requests) == 7, "it is on the blacklist"
+
+
 def test_callee_who_is_busy_is_no_reason_to_try_another_server(located, call, sipp, far):
     first = free_port()
     other = far()
@@ -305,9 +318,11 @@ def test_silent_name_server_costs_a_bounded_time_and_is_asked_again(located, nam
     server, domain = located(zone, auth=OPEN)
     alice = wire(server)
     name_server.freeze()
+    before = server.ask("stats")["dns"]["unanswered"]
     begin = time.monotonic()
     assert options(alice, domain) == 500
     assert 1.5 < time.monotonic() - begin < 4
+    assert server.ask("stats")["dns"]["unanswered"] > before
     assert options(alice, "example.test:0;x") in (404, 480, 483, 400)  # others are served meanwhile
     name_server.thaw()
     wait_until("recovery", lambda: options(alice, domain) == 200, every=0.5)

@@ -1,8 +1,10 @@
 """Floods and slow peers against the running server: it goes on serving, and its counters tell of them."""
 
 import contextlib
+import re
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from peers.ports import HOST
@@ -14,7 +16,14 @@ from peers.wire import Wire, options_answered
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory):
     """A server with limits that a test reaches."""
-    limits = {"message_seconds": 2, "connections_per_address": 50, "message_size": 4096, "headers": 40}
+    limits = {
+        "message_seconds": 2,
+        "connections_per_address": 50,
+        "message_size": 4096,
+        "headers": 40,
+        "idle_seconds": 10,
+        "unwritten_bytes": 65536,
+    }
     server = Server(tmp_path_factory.mktemp("narrow"), {"limits": limits})
     try:
         yield server.start()
@@ -81,3 +90,53 @@ def test_too_large_a_message_is_answered_513(narrow, transport):
             reply = wire.ask(wire.request("OPTIONS", f"sip:{narrow.domain}", headers=more))
             assert reply.status == 513
         assert counted(narrow)[counter] == before + 1
+
+
+def test_idle_connection_is_closed_and_keep_alives_hold_another(narrow):
+    before = counted(narrow)["idle"]
+    with Wire(narrow.port, transport="tcp") as idle, Wire(narrow.port, transport="tcp") as kept:
+        for wire in (idle, kept):
+            assert wire.ask(wire.request("OPTIONS", f"sip:{narrow.domain}")).status == 200
+        started = time.monotonic()
+        idle.socket.setblocking(False)
+        while counted(narrow)["idle"] == before and time.monotonic() - started < 15:
+            kept.send(b"\r\n\r\n")
+            assert kept.receive() is not None
+            time.sleep(1)
+        assert is_closed(idle.socket)
+        assert 9 < time.monotonic() - started < 14
+        assert kept.ask(kept.request("OPTIONS", f"sip:{narrow.domain}")).status == 200
+
+
+def test_peer_that_asks_and_does_not_read_is_cut_off(narrow):
+    before = counted(narrow)["not_reading"]
+    with Wire(narrow.port, transport="tcp") as wire, contextlib.suppress(OSError):
+        for _ in range(100_000):
+            wire.send(wire.request("OPTIONS", f"sip:{narrow.domain}"))
+    assert counted(narrow)["not_reading"] == before + 1
+    assert options_answered(narrow.port)
+
+
+def test_all_together_are_bounded(tmp_path):
+    server = Server(tmp_path / "server", {"limits": {"connections": 5}})
+    try:
+        server.start()
+        socks = [connect(server) for _ in range(8)]
+        figures = wait_until("the refusals", lambda: (f := counted(server))["refused_connections"] == 3 and f)
+        assert figures["connections"] == 5
+        assert options_answered(server.port)
+        for sock in socks:
+            sock.close()
+    finally:
+        server.close()
+
+
+def test_every_limit_has_a_counter_that_operators_see(narrow):
+    """The keys are those of the reference, which names the counter beside each."""
+    reference = (Path(__file__).parents[2] / "docs/reference/configuration.md").read_text()
+    section = reference.partition("## [limits]")[2].partition("\n## ")[0]
+    keys = re.findall(r"(?m)^\| `(\w+)` \| `[^`]+` \| .* counted as (\w+)\. \|$", section)
+    assert len(keys) == section.count("\n| `") == 7
+    shown = narrow.tool("stats")
+    for _, counter in keys:
+        assert re.search(rf"\b{counter}\b", shown), counter

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import attrs
 import pytest
 from simulated import Call, Phone, World, sdp
 
@@ -40,6 +41,28 @@ def test_bye_after_a_restart_goes_through_and_closes_the_record(world: World, wh
     phone.response(200)
     assert again.cdrs("duration", "released_by", "cause") == [(125, who, "bye")]
     assert again.rows("select * from live_calls") == []
+
+
+@pytest.mark.parametrize("who", ["caller", "callee"])
+def test_bye_after_a_restart_finds_the_new_connection_of_a_phone_behind_a_nat(world: World, who: str) -> None:
+    """What says which phone is meant was marked by the server before this one."""
+    phones = [
+        Phone(world, user, (f"203.0.113.{number}", 40_000), own=(f"10.0.0.{number}", 5060), connection=number)
+        for number, user in enumerate(("alice", "bob"), 1)
+    ]
+    for phone in phones:
+        assert phone.register().status == 200
+    alice, bob = phones
+    call = world.call(alice, bob)
+    again = world.restarted()
+    for number, phone in enumerate(phones, 1):
+        phone.flow = attrs.evolve(phone.flow, remote=(f"203.0.113.{number}", 41_000), connection=3 - number)
+        again.plug_in(phone)
+        assert phone.register().status == 200
+    (phone, dialog), other = ((alice, call.caller), bob) if who == "caller" else ((bob, call.callee), alice)
+    phone.send(phone.within(dialog, "BYE"))
+    assert "flow=" not in other.received("BYE").uri
+    assert again.cdrs("released_by", "cause") == [(who, "bye")]
 
 
 def test_relayed_call_that_says_nothing_more_ends_as_of_the_last_heartbeat(new_world: MakeWorld) -> None:

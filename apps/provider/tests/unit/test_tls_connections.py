@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import trustme
@@ -198,6 +199,7 @@ async def test_name_asked_for_chooses_the_certificate(
             await world.connect(trusting, "a.b.wild.test")
 
 
+@pytest.mark.parametrize("name", ["sip.example.test", "other.test"])
 @pytest.mark.parametrize(
     ("verify", "shows", "allowed"),
     [
@@ -213,15 +215,20 @@ async def test_certificate_of_a_phone_is_asked_for(
     authority: trustme.CA,
     files: CertificateFiles,
     trusting: ssl.SSLContext,
+    tmp_path: Path,
     verify: str,
     shows: bool,
     allowed: bool,
+    name: str,
 ) -> None:
+    """Under whatever name the phone asks for the server, with a certificate of its own."""
     if shows:
         authority.issue_cert("alice@example.test").configure_cert(trusting)
-    asking = CertificateFiles(files.certificate, verify=verify, ca=files.server_ca)
+    authority.issue_cert("other.test").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "o.pem"))
+    named = {"other.test": (str(tmp_path / "o.pem"),)}
+    asking = CertificateFiles(files.certificate, verify=verify, ca=files.server_ca, names=named)
     async with serve(asking) as world:
-        client = await world.connect(trusting)  # with TLS 1.3 the refusal comes only after it
+        client = await world.connect(trusting, name)  # with TLS 1.3 the refusal comes only after it
         refused = False
         try:
             await client.send_all(REQUEST)
@@ -334,6 +341,39 @@ async def test_one_address_under_two_names_is_proved_twice(
             await peer.take()
         await world.until(lambda: world.lost)
         assert world.lost[0][0].server_name == "evil.test"
+
+
+@pytest.mark.parametrize("verify", ["optional", "none"])
+async def test_accepted_connection_is_used_for_whom_its_certificate_proves(
+    serve: Serve, authority: trustme.CA, files: CertificateFiles, trusting: ssl.SSLContext, verify: str
+) -> None:
+    authority.issue_cert("peer.test", "127.0.0.1").configure_cert(trusting)
+    asking = attrs.evolve(files, verify=verify, ca=files.server_ca)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        listens = closed.getsockname()
+
+        def towards(name: str | None) -> Flow:
+            return Flow("TLS", world.address, listens, server_name=name)
+
+        async with serve(asking) as world:
+            client = await world.connect(trusting)
+            await client.send_all(REQUEST)
+            [(_, flow)] = await world.until(lambda: world.messages)
+            world.transport.alias(flow, listens[1])
+            for name in ("peer.test", None):
+                world.transport.send(REQUEST, towards(name), "key")
+                if verify == "optional":
+                    assert await client.receive_some(65536) == REQUEST
+            lost = 0 if verify == "optional" else 2
+            await world.until(lambda: len(world.lost) == lost)
+            world.transport.send(REQUEST, towards("other.test"), "key")
+            await world.until(lambda: len(world.lost) == lost + 1)
+            flow, reason = world.lost[-1]
+            assert (flow.server_name, reason) == ("other.test", "Connection refused")
+            await client.aclose()
+            await world.until(lambda: not len(world.transport))
+            assert not world.transport._by_peer
 
 
 async def test_peer_that_accepts_and_says_nothing_is_given_up(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -167,6 +168,20 @@ async def test_refused_connection_is_told(transport: TcpTransport, ears: Ears) -
     assert len(transport) == 0
 
 
+async def test_connection_for_which_there_is_no_file_descriptor_is_told(
+    transport: TcpTransport, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    flow = Flow("TCP", transport.local, ("127.0.0.1", 9))
+    with monkeypatch.context() as patch:
+        patch.setattr(_tcp.socket, "socket", exhausted)
+        transport.send(b"hello", flow, "key")
+    assert ears.failures == [("key", flow, "Too many open files")]
+    assert transport.statistics.connections == len(transport) == 0
+
+
 async def test_connection_that_does_not_come_up_is_given_up(
     transport: TcpTransport, ears: Ears, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,6 +244,22 @@ async def test_peer_that_does_not_read_is_cut_off(transport: TcpTransport, ears:
     await until(lambda: ears.lost)
     assert ears.lost == [(flow, "the peer does not read")]
     assert not transport.is_open(flow)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be told")
+async def test_peer_that_acknowledges_nothing_is_given_up(
+    transport: TcpTransport, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it takes nothing: its window stays shut, which counts like a wire that was cut."""
+    monkeypatch.setattr(_tcp, "UNACKNOWLEDGED_MS", 300)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(ANY)
+        listener.listen()
+        flow = Flow("TCP", transport.local, listener.getsockname())
+        transport.send(b"x" * 500_000, flow, "key")
+        await until(lambda: ears.lost)
+    assert ears.lost[0][1] == "Connection timed out"
 
 
 async def test_message_that_is_wrong_in_itself_leaves_the_connection(

@@ -161,7 +161,18 @@ def assemble(
     )
     calls.bind(stack)
     calls.recover(store.load_calls(), store.last_alive() or at, now)
+    recall_marks(calls, domains, flows)
     return Assembly(stack, domains, location)
+
+
+def recall_marks(calls: Calls, domains: Domains, flows: Flows) -> None:
+    """Let marked Contacts of calls that were taken up lead to their phones, once those register again."""
+    for call in calls.watch.calls():
+        callees = [(call.callee, leg.contact) for leg in call.legs.values()]
+        for party, contact in ((call.caller, call.caller_contact), *callees):
+            aor = domains.address_of_record(party)
+            if aor is not None:
+                flows.recall(contact, aor)
 
 
 def session_timers(proxy: ProxySection) -> SessionTimers | None:

@@ -106,6 +106,7 @@ class Live:
             "dialog": stack.calls.counts(),
             "dns": {
                 **attrs.asdict(stack.locating.locator.statistics),
+                "unanswered": node.resolver.failures,
                 "cached": len(stack.locating.locator.cache),
                 "failovers": core.failovers,
                 "blacklisted": len(stack.locating.blacklist.listing(now=trio.current_time())),

@@ -174,7 +174,7 @@ class Node:
                 continue
             tcp = TcpTransport(
                 point,
-                self._message,
+                self._message_of_a_proved_peer if self._heeds_alias(point) else self._message,
                 self._garbage,
                 self._send_failed,
                 self._flow_lost,
@@ -203,6 +203,21 @@ class Node:
             self._perform(self.stack.message(message, flow, now=trio.current_time()))
         except Exception:
             self._mishap(flow, message.to_bytes())
+
+    def _heeds_alias(self, point: ListenPoint) -> bool:
+        return point.transport == "TLS" and self.settings.tls.verify != "none"
+
+    def _message_of_a_proved_peer(self, message: Message, flow: Flow) -> None:
+        """Take a message of who may want requests to go by the connection that he opened (RFC 5923)."""
+        if message.is_request:
+            try:
+                via = message.top_via
+            except RemoteProtocolError:
+                pass
+            else:
+                if "alias" in via.params:
+                    self._tcp[flow.local].alias(flow, via.port or 5061)
+        self._message(message, flow)
 
     def _mishap(self, flow: Flow | None, data: bytes) -> None:
         """Log our own mistake about one message; all other calls go on."""

@@ -173,14 +173,33 @@ def test_without_outbound_a_binding_is_named_by_its_uri(new_provider: Callable[.
 
 
 def test_forgotten_connections_leave_nothing_behind(provider: Any) -> None:
+    provider.register("carol", provider.flow("UDP", "203.0.113.9", 5060))
     for port in range(40000, 40050):
         bob = provider.flow("TCP", "203.0.113.7", port)
         provider.register("bob", bob, Contact=flow_contact(1), Supported="outbound")
-        provider.invite(bob, "sip:nobody@example.test")
+        provider.invite(bob, "sip:carol@example.test")
+        provider.lose(bob)
+        provider.sent.clear()
+        stranger = provider.flow("TCP", "203.0.113.8", port)
+        provider.invite(stranger, "sip:carol@example.test")
+        provider.lose(stranger)
+        provider.sent.clear()
+    flows = provider.stack.ways.flows
+    assert not flows._standing
+    assert len(flows._by_token) == len(flows._ended) == 50, "tokens of a phone that may connect again"
+
+
+def test_memory_of_ended_connections_is_bounded(provider: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    provider.register("carol", provider.flow("UDP", "203.0.113.9", 5060))
+    monkeypatch.setattr("trunkline.provider.stack._flows.ENDED_REMEMBERED", 10)
+    for port in range(40000, 40050):
+        bob = provider.flow("TCP", "203.0.113.7", port)
+        provider.register("bob", bob)
+        provider.invite(bob, "sip:carol@example.test")
         provider.lose(bob)
         provider.sent.clear()
     flows = provider.stack.ways.flows
-    assert (flows._tokens, flows._by_token, flows._bound) == ({}, {}, {})
+    assert len(flows._by_token) == len(flows._ended) == 10
 
 
 def test_stun_request_on_the_sip_port_is_answered_with_the_source(provider: Any) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 PRIVATE = "<sip:bob@10.0.0.9:5060;transport={}>"
+INSTANCE = '"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>"'
 
 
-def call(provider: Any, caller: Any, callee: Any) -> tuple[Any, Any, Any]:
+def call(
+    provider: Any, caller: Any, callee: Any, binding: str | None = None, **headers: str
+) -> tuple[Any, Any, Any]:
     """Set up a call; gives the INVITE as bob got it, the 200 as alice got it, and the INVITE as sent."""
     transport = callee.transport.lower()
-    provider.register("bob", callee, Contact=PRIVATE.format(transport))
+    provider.register("bob", callee, Contact=binding or PRIVATE.format(transport), **headers)
     alice = f"<sip:alice@10.0.0.5:5060;transport={caller.transport.lower()}>"
     sent = provider.invite(caller, Contact=alice)
     invite, way = provider.request("INVITE")
@@ -73,6 +76,102 @@ def test_connection_that_ended_fails_the_request_at_once(provider: Any) -> None:
     provider.lose(bob)
     provider.deliver(provider.in_dialog("BYE", alice, ok, sent), alice)
     assert provider.status() == 430
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+@pytest.mark.parametrize("named", ["contact", "instance"])
+def test_phone_that_registered_over_a_new_connection_is_reached_there(
+    provider: Any, named: str, noticed: bool
+) -> None:
+    """Whether the end of the old connection was seen or not: a phone that changed networks says nothing."""
+    alice, bob = provider.flow("UDP", "203.0.113.5", 5060), provider.flow("TCP", "203.0.113.7", 40001)
+    before, after = PRIVATE.format("tcp"), PRIVATE.format("tcp")
+    if named == "instance":
+        before += f";+sip.instance={INSTANCE}"
+        after = f"<sip:bob@10.64.0.2:39000;transport=tcp>;+sip.instance={INSTANCE}"
+    _, ok, sent = call(provider, alice, bob, before)
+    if noticed:
+        provider.lose(bob)
+    again = provider.flow("TCP", "203.0.113.99", 40002)
+    provider.wait(1)
+    provider.register("bob", again, Contact=after)
+    for method in ("INFO", "BYE"):
+        provider.deliver(provider.in_dialog(method, alice, ok, sent), alice)
+        request, way = provider.request(method)
+        assert way == again
+        assert request.uri == "sip:bob@10.0.0.9:5060;transport=tcp", "the phone finds the URI it wrote"
+        provider.answer(request, again, 200)
+        assert provider.status() == 200
+
+
+def test_phone_that_registered_with_another_flow_is_reached_by_it(provider: Any) -> None:
+    """RFC 5626 §4.3: of two flows the second takes over the requests of a dialog that began on the first."""
+    alice = provider.flow("UDP", "203.0.113.5", 5060)
+    first, second = (provider.flow("TCP", "203.0.113.7", port) for port in (40001, 40002))
+    contact = f"{PRIVATE.format('tcp')};+sip.instance={INSTANCE}"
+    provider.register("bob", second, Contact=f"{contact};reg-id=2", Supported="outbound")
+    provider.wait(1)
+    _, ok, sent = call(provider, alice, first, f"{contact};reg-id=1", Supported="outbound")
+    provider.deliver(provider.in_dialog("INFO", alice, ok, sent), alice)
+    _, way = provider.request("INFO")
+    assert way == first, "as long as that stands"
+    provider.lose(first)
+    provider.deliver(provider.in_dialog("BYE", alice, ok, sent), alice)
+    _, way = provider.request("BYE")
+    assert way == second
+
+
+@pytest.mark.parametrize(
+    ("user", "contact"),
+    [
+        ("carol", PRIVATE.format("tcp")),
+        ("bob", f"<sip:bob@10.0.0.77:5060;transport=tcp>;+sip.instance={INSTANCE}"),
+        ("bob", "<sip:bob@10.0.0.77:5060;transport=tcp>"),
+    ],
+    ids=["another user", "another phone of the user", "another contact of the user"],
+)
+def test_dialog_of_a_phone_that_is_gone_goes_to_nobody_else(provider: Any, user: str, contact: str) -> None:
+    alice, bob = provider.flow("UDP", "203.0.113.5", 5060), provider.flow("TCP", "203.0.113.7", 40001)
+    _, ok, sent = call(provider, alice, bob)
+    provider.lose(bob)
+    provider.register(user, provider.flow("TCP", "203.0.113.99", 40002), Contact=contact)
+    provider.deliver(provider.in_dialog("BYE", alice, ok, sent), alice)
+    assert provider.status() == 430
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("registers", [True, False])
+def test_users_who_shared_a_connection_and_parted_are_not_taken_for_each_other(
+    provider: Any, ended: bool, registers: bool
+) -> None:
+    alice, shared = provider.flow("UDP", "203.0.113.5", 5060), provider.flow("TCP", "203.0.113.7", 40001)
+    carols = "<sip:carol@10.0.0.10:5060;transport=tcp>"
+    provider.register("carol", shared, Contact=carols)
+    _, ok, sent = call(provider, alice, shared)
+    provider.wait(1)
+    other = provider.flow("TCP", "203.0.113.99", 40002)
+    provider.register("carol", other, Contact=carols)
+    if ended:
+        provider.lose(shared)
+    if registers:
+        provider.register("bob", provider.flow("TCP", "203.0.113.98", 40003), Contact=PRIVATE.format("tcp"))
+    provider.deliver(provider.in_dialog("BYE", alice, ok, sent), alice)
+    if ended:
+        assert provider.status() == 430
+    else:
+        assert provider.request("BYE")[1] == shared
+
+
+def test_our_own_bye_goes_by_the_new_connection(provider: Any) -> None:
+    alice, bob = provider.flow("TCP", "203.0.113.5", 40000), provider.flow("TCP", "203.0.113.7", 40001)
+    call(provider, alice, bob)
+    provider.lose(bob)
+    again = provider.flow("TCP", "203.0.113.99", 40002)
+    provider.register("bob", again, Contact=PRIVATE.format("tcp"))
+    [watched] = provider.stack.calls.watch.calls()
+    provider.stack.calls.end(watched, "administrator", provider.clock(), provider.now)
+    provider.perform(provider.stack._take())
+    assert [provider.request("BYE")[1] for _ in range(2)] == [alice, again]
 
 
 def test_nobody_is_led_to_a_connection_by_a_token_made_up(provider: Any) -> None:

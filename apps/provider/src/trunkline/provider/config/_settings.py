@@ -161,7 +161,7 @@ class LimitsSection(_Section):
         65535,
         expected="bytes from 1024 to 1048576",
         write="message_size = 65535",
-        description="Bytes of one message; a longer one is answered 513.",
+        description="Bytes of one message; a longer one is answered 513, and counted as too_large_messages.",
         ge=1024,
         le=1 << 20,
     )
@@ -169,7 +169,7 @@ class LimitsSection(_Section):
         256,
         expected="a number from 16 to 10000",
         write="headers = 256",
-        description="Header lines of one message; more are answered 513.",
+        description="Header lines of one message; more are answered 513, and counted as too_many_headers.",
         ge=16,
         le=10_000,
     )
@@ -177,21 +177,21 @@ class LimitsSection(_Section):
         10_000,
         expected="a number, 1 or more",
         write="connections = 10000",
-        description="TCP and TLS connections at one time; more are refused.",
+        description="TCP and TLS connections at one time; further ones are counted as refused_connections.",
         ge=1,
     )
     connections_per_address: int = _section_field(
         500,
         expected="a number, 1 or more",
         write="connections_per_address = 500",
-        description="Connections at one time with one IPv4 address or one IPv6 /64; more are refused.",
+        description="The same with one IPv4 address or one IPv6 /64; counted as refused_per_address.",
         ge=1,
     )
     message_seconds: float = _section_field(
         15,
         expected="seconds from 1 to 3600",
         write="message_seconds = 15",
-        description="From a message's first byte to its last, and from connecting to the first message.",
+        description="From a message's first byte to its last, or from connecting; counted as half_sent.",
         ge=1,
         le=3600,
     )
@@ -199,7 +199,7 @@ class LimitsSection(_Section):
         7200,
         expected="seconds from 10 to 604800",
         write="idle_seconds = 7200",
-        description="A connection without a byte for this long is closed.",
+        description="A connection without a byte for this long is closed, and counted as idle.",
         ge=10,
         le=604_800,
     )
@@ -207,7 +207,7 @@ class LimitsSection(_Section):
         1 << 20,
         expected="bytes, 65536 or more",
         write="unwritten_bytes = 1048576",
-        description="Bytes that may wait for a peer that does not read, which is then cut off.",
+        description="Bytes that wait for a peer to read; then it is cut off, and counted as not_reading.",
         ge=65536,
     )
 

@@ -10,7 +10,7 @@ from ipaddress import IPv6Address
 import attrs
 
 from trunkline.provider.directory import Directory, Name
-from trunkline.sip_parser import OtherUri, Request, TelUri, Uri
+from trunkline.sip_parser import OtherUri, RemoteProtocolError, Request, TelUri, Uri, parse_uri, unescape
 from trunkline.sip_proxy import Authenticator, Location, Routed, Target
 from trunkline.sip_transaction import Flow
 
@@ -58,6 +58,17 @@ class Domains:
         if host in self.own_hosts and (port is None or not self.own_ports or port in self.own_ports):
             return self.default or host
         return None
+
+    def address_of_record(self, text: str) -> str | None:
+        """Return the address of record that a URI means, as written; None when it is nobody's of ours."""
+        try:
+            uri = parse_uri(text)
+        except RemoteProtocolError:
+            return None
+        if not isinstance(uri, Uri) or not uri.user:
+            return None
+        domain = self.canonical(uri.host)
+        return None if domain is None else f"{unescape(uri.user)}@{domain}"
 
 
 @lru_cache(maxsize=1024)

@@ -148,12 +148,11 @@ def load(files: CertificateFiles) -> _Contexts:
         raise CertificateError(
             f'verify = "{files.verify}" needs authorities to believe; write ca = "/path/ca.pem" below [tls]'
         )
-    accepting = _server_context(files.certificate, files.key)
+    accepting = _server_context(files.certificate, files.key, files.ca)
     accepting.verify_mode = verify
-    if files.ca:
-        _load_authorities(accepting, files.ca, "ca")
+    # whether a phone is asked for its certificate was settled by the context above; whom to believe was not
     by_name = {
-        name.lower(): _server_context(pair[0], pair[1] if len(pair) > 1 else "")
+        name.lower(): _server_context(pair[0], pair[1] if len(pair) > 1 else "", files.ca)
         for name, pair in files.names.items()
     }
     if by_name:
@@ -179,9 +178,11 @@ def find(by_name: Mapping[str, ssl.SSLContext], name: str) -> ssl.SSLContext | N
     return by_name.get(name) or by_name.get("*." + name.partition(".")[2])
 
 
-def _server_context(certificate: str, key: str) -> ssl.SSLContext:
+def _server_context(certificate: str, key: str, ca: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _load_chain(context, certificate, key)
+    if ca:
+        _load_authorities(context, ca, "ca")
     return context
 
 

@@ -7,7 +7,8 @@ it has to say to the peer of its own accord (a handshake, an alert) waits in `ta
 from __future__ import annotations
 
 import ssl
-from typing import Protocol
+from ipaddress import ip_address
+from typing import Protocol, cast
 
 
 class CodecError(Exception):
@@ -41,6 +42,9 @@ class Codec(Protocol):
     def finish(self) -> bytes:
         """Give the last bytes to write, before the connection is closed."""
 
+    def proved(self) -> list[str]:
+        """Give the domains and addresses that the peer's certificate, if it was verified, is for."""
+
 
 class Plain:
     """TCP as it is."""
@@ -67,6 +71,10 @@ class Plain:
     def finish(self) -> bytes:
         """There is nothing to say."""
         return b""
+
+    def proved(self) -> list[str]:
+        """There is no certificate."""
+        return []
 
 
 PLAIN = Plain()
@@ -144,6 +152,21 @@ class Tls:
             except ssl.SSLError:
                 pass  # it waits for the peer's goodbye, which nobody will read
         return self._out.read()
+
+
+    def proved(self) -> list[str]:
+        """Give what the certificate names: hosts, addresses, and URIs that are a domain (RFC 5922 §7.1)."""
+        shown = self._tls.getpeercert() or {}
+        names = []
+        for kind, value in cast("tuple[tuple[str, str], ...]", shown.get("subjectAltName", ())):
+            scheme, _, rest = value.lower().partition(":")
+            if kind == "DNS":
+                names.append(value.lower())
+            elif kind == "IP Address":
+                names.append(str(ip_address(value.strip())))  # IPv6 comes at length
+            elif kind == "URI" and scheme in ("sip", "sips") and "@" not in rest:
+                names.append(rest)
+        return names
 
 
 def reason_of(error: ssl.SSLError) -> str:

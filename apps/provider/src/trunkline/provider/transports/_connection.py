@@ -38,6 +38,7 @@ class Connection:
         "_held",
         "_start_soon",
         "_waiting",
+        "aliases",
         "began",
         "connecting",
         "flow",
@@ -69,6 +70,8 @@ class Connection:
         "Whether we opened it."
         self.connecting = False
         "Whether it has yet to come up."
+        self.aliases: list[tuple[tuple[str, int], str | None]] = []
+        "Whom else it reaches: addresses at which the peer listens, each with the name that was proved."
         self.used = False
         "Whether a message has gone or come by it."
         self.heard = trio.current_time()
@@ -91,6 +94,10 @@ class Connection:
     def is_ready(self) -> bool:
         """Whether messages can be written: it is connected, and the codec agrees."""
         return self._codec.established and not self.connecting
+
+    def proved(self) -> list[str]:
+        """Give the domains and addresses that the peer has proved to be."""
+        return self._codec.proved()
 
     def begin(self) -> None:
         """Begin to speak, now that it is connected.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Protocol
 
@@ -26,6 +27,9 @@ ACCEPT = 64
 "Connections accepted in one go before other tasks get their turn."
 CONNECT_TIMEOUT = 4.0
 "Seconds for a connection to come up, three attempts of the kernel: well under the 32 s of a transaction."
+UNACKNOWLEDGED_MS = 20_000
+"""Milliseconds after which a connection has failed whose peer acknowledges nothing. A phone whose router lost
+power says no goodbye, and a kernel would try for a quarter of an hour; its other flow should get the call."""
 LINGER = 1.0
 "Seconds in which a peer whose connection we end can still read why."
 
@@ -133,6 +137,8 @@ class TcpTransport:
         assert self._nursery is not None, "run() comes first"
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sys.platform == "linux":
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
         limits = self._limits
         reader = StreamReader(
             max_head=limits.message_size,
@@ -152,6 +158,23 @@ class TcpTransport:
         connection = self._by_number.get(flow.connection)
         return connection is not None and connection.flow.remote == flow.remote
 
+    def alias(self, flow: Flow, port: int) -> None:
+        """Let requests to where the peer of an accepted connection says it listens go by that connection.
+
+        Only those to a name that its certificate is for: who connects from an address need not be the one
+        who listens there.
+
+        Source: RFC 5923 §8.1, §9
+        """
+        connection = self._by_number.get(flow.connection)
+        if connection is None or connection.is_outgoing or connection.aliases:
+            return
+        host = flow.remote[0]
+        for name in connection.proved():
+            peer = (host, port), None if name == host else name
+            connection.aliases.append(peer)
+            self._by_peer[peer] = connection
+
     # -- messages go
 
     def send(self, data: bytes, flow: Flow, key: object) -> None:
@@ -168,7 +191,15 @@ class TcpTransport:
             if reason is not None:
                 self._failed(key, flow, reason)
                 return
-            connection = self._open(flow)
+            try:
+                connection = self._open(flow)
+            except OSError as error:  # out of file descriptors
+                self._admission.release(flow.remote[0])
+                self.statistics.connect_failures += 1
+                self._failed(key, flow, error.strerror or str(error))
+                return
+        if connection.reason is not None:
+            return  # it is being ended, which is told in a moment, and with it that this was not sent
         if connection.unwritten + len(data) > self._limits.unwritten_bytes:
             self.statistics.not_reading += 1
             connection.used = True
@@ -179,9 +210,9 @@ class TcpTransport:
     def _open(self, wanted: Flow) -> Connection:
         host = wanted.remote[0]
         name = wanted.server_name
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         flow = Flow(self._transport, self.local, wanted.remote, next(self._numbers), name)
         codec = PLAIN if self._security is None else self._security.opening(name or host)
-        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         connection = self._enter(flow, sock, codec, outgoing=True)
         self.statistics.opened += 1
         assert self._nursery is not None
@@ -224,9 +255,9 @@ class TcpTransport:
     def _leave(self, connection: Connection, reason: str) -> None:
         flow = connection.flow
         del self._by_number[flow.connection]
-        peer = (flow.remote, connection.name)
-        if self._by_peer.get(peer) is connection:
-            del self._by_peer[peer]
+        for peer in ((flow.remote, connection.name), *connection.aliases):
+            if self._by_peer.get(peer) is connection:
+                del self._by_peer[peer]
         connection.finish()
         connection.close()
         self._admission.release(flow.remote[0])

@@ -123,7 +123,7 @@ class UdpTransport:
         try:
             self._sock.sendto(data, remote)
         except BlockingIOError:
-            self._waiting.append((data, remote))
+            self._wait(data, remote)
             self._writable.set()
         except OSError as error:
             return error
