@@ -49,6 +49,8 @@ class Calling:
     def power_lost(self) -> None:
         """Forget everything."""
         for session in self.sessions.values():
+            seen = session.seen
+            seen.bye_lost = seen.bye_sent_at != NEVER and seen.bye_done_at == NEVER
             session.over("power")
         for call in self.outgoing.values():
             call.seen.power_lost = True
@@ -146,7 +148,14 @@ class Calling:
     # -- calling
 
     def call(
-        self, number: str, callee: str, server: Address, node: int, *, is_stranger: bool, call_id: str
+        self,
+        number: str,
+        callee: str,
+        server: Address,
+        nodes: tuple[int, ...],
+        *,
+        is_stranger: bool,
+        call_id: str,
     ) -> None:
         """Call somebody.
 
@@ -154,13 +163,13 @@ class Calling:
             number: the Request-URI.
             callee: the address of record meant.
             server: the provider to send it to.
-            node: that provider's number.
+            nodes: the numbers of the providers on the way, that one's first.
             is_stranger: it is not ours.
             call_id: the Call-ID.
         """
         phone = self.phone
         from_tag = phone.tag()
-        seen = CallSeen(call_id, from_tag, phone.aor, callee, node, phone.agenda.now, is_stranger)
+        seen = CallSeen(call_id, from_tag, phone.aor, callee, nodes, phone.agenda.now, is_stranger)
         phone.observer.call_started(seen)
         call = Outgoing(phone, seen, number, server)
         self.outgoing[call_id] = call

@@ -60,6 +60,8 @@ class PhonePlan:
     habits: Habits
     expires: int
     starts_at: float
+    is_program: bool = False
+    "It is quit where others lose power."
     spirals_to: str = ""
     "A user that this one's calls are sent to as well, through the provider."
     power_cuts: list[tuple[float, float]] = attrs.Factory(list)
@@ -75,6 +77,8 @@ class CallPlan:
     phone: int
     callee: str
     node: int
+    by_name: bool = False
+    "A call to another node goes to the caller's own, which asks DNS where the other is."
 
 
 @attrs.define
@@ -189,6 +193,7 @@ def _phone(random: Random, name: str, node: int, index: int, active: float) -> P
         habits=Habits(talks=random.choice((4.0, 12.0, 12.0, 25.0))),
         expires=random.choice((60, 60, 120, 180)),
         starts_at=random.random() * 4,
+        is_program=random.random() < 0.4,
     )
     if random.random() < 0.15:
         plan.power_cuts.append((10 + random.random() * active, random.choice((0.02, 3.0, 30.0, 90.0, 1e9))))
@@ -202,4 +207,5 @@ def _call(random: Random, at: float, nodes: list[NodePlan], phones: list[PhonePl
     node = random.randrange(len(nodes)) if random.random() < 0.3 else phones[caller].node
     others = [phone.name for phone in phones if phone.node == node]
     callee = random.choice(others) if random.random() < 0.96 else "nobody"
-    return CallPlan(at, caller, callee, node)
+    by_name = node != phones[caller].node and random.random() < 0.5
+    return CallPlan(at, caller, callee, node, by_name)
