@@ -286,7 +286,7 @@ def mutated_bytes() -> st.SearchStrategy[bytes]:
 
 @st.composite
 def mutations(draw: st.DrawFn, data: st.SearchStrategy[bytes]) -> bytes:
-    """Give bytes of another strategy after up to three mistakes: cut, doubled, overwritten, strewn.
+    """Give bytes of another strategy after up to three mistakes: cut, doubled, overwritten, strewn, emptied.
 
     The mistakes are those that parsers of SIP have stumbled over, and noise.
 
@@ -300,8 +300,11 @@ def _mutated(draw: st.DrawFn, data: bytes) -> bytes:
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(data)))
         stop = min(len(data), start + draw(st.integers(0, 24)))
-        kind = draw(st.integers(0, 4))
-        if kind == 0:
+        kind = draw(st.integers(0, 5))
+        if kind == 5:  # a header without its value
+            colon, end = data.find(b":", start), data.find(b"\r\n", start)
+            data = data[: colon + 1] + data[end:] if 0 <= colon < end else data
+        elif kind == 0:
             data = data[:start] + data[stop:]
         elif kind == 1:
             data = data[:stop] + data[start:stop] + data[stop:]

@@ -83,7 +83,8 @@ class Calling:
             return
         if (first[0], first[1]) == (status, tag):
             return
-        given_up = first[0] < 300 or first[0] in (408, 487) or first[0] >= 600
+        # 500, 503: the way to the callee broke, which had heard it all the same
+        given_up = first[0] < 300 or first[0] in (408, 487, 500, 503) or first[0] >= 600
         if key[1] == "INVITE" and status < 300 and given_up:
             return  # a 2xx is never held back: another callee's, or of one that was given up (§16.7 step 5)
         if not self.phone.observer.was_restarted(first[2] - 64.0):

@@ -213,9 +213,7 @@ def _right_failure(world: World, server: Server, call: CallSeen, records: list[d
         )
 
 
-def _right_times(
-    world: World, server: Server, call: CallSeen, record: dict[str, Any], *, cut: bool
-) -> None:
+def _right_times(world: World, server: Server, call: CallSeen, record: dict[str, Any], *, cut: bool) -> None:
     def wrong(what: str) -> None:
         world.report("right length and cause", f"{call.call_id} at {server.address[0]}: {what}")
 

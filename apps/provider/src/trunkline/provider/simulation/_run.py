@@ -43,9 +43,7 @@ class Outcome:
 
     def lines(self) -> list[str]:
         """Say what broke, and how to see it again."""
-        lines = [
-            f"seed {self.seed}: {name} at {at:.3f}: {what}" for at, name, what in self.violations[:10]
-        ]
+        lines = [f"seed {self.seed}: {name} at {at:.3f}: {what}" for at, name, what in self.violations[:10]]
         if len(self.violations) > len(lines):
             lines.append(f"seed {self.seed}: … and {len(self.violations) - len(lines)} more")
         if lines:
