@@ -1,7 +1,7 @@
 """Ten thousand hostile datagrams, a thousand at a time: the server answers, stays lean, and its log short.
 
-Noise, torture messages, and requests with wounds, from a fixed seed. The server trusts everybody, so that what
-is sound enough is a request like any other, goes on to a phone whose answers are wounded too, and keeps its
+Noise, torture messages, and requests with wounds, from a fixed seed. The server trusts everybody: what is
+sound enough is a request like any other, goes on to a phone whose answers are wounded too, and keeps its
 transaction for the 32 s of RFC 3261.
 """
 

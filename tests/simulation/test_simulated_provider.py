@@ -43,12 +43,14 @@ def test_every_seed_keeps_every_promise():
         "doubled": 50,
         "connections cut": 2,
         "power cuts": 1,
+        "unreachable": 5,
         "registrations confirmed": 80,
         "media packets": 30,
         "CDR: bye": 40,
     }.items():
         assert counts[what] >= least * SEEDS, what
     assert counts["kills"] >= SEEDS / 4
+    assert counts["two providers"] >= SEEDS / 4
 
 
 @pytest.mark.parametrize("seed", [3, 7])

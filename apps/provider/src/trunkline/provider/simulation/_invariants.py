@@ -147,9 +147,9 @@ def _was_down_for_bye(server: Server, dialog: DialogSeen) -> bool:
 
 
 def _forgot(server: Server, call: CallSeen, answered_at: float, first: DialogSeen, last: DialogSeen) -> bool:
-    """Tell whether a server without a secret that outlives it was killed when the call was not in its journal.
+    """Tell whether a server without a lasting secret was killed when the call was not in its journal.
 
-    That is before it was written down, and after the BYE closed it, of which the callee may not know yet.
+    That is before it was written down, and after the BYE closed it, of which the other side may not know yet.
     """
     if server.settings.auth.secret or not server.was_down(answered_at - 1, last.ended_at):
         return False

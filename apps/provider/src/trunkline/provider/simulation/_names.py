@@ -1,6 +1,7 @@
-"""Names: what DNS says in a simulated world. Each domain has an SRV record for UDP, and its server an address.
+"""Names: what DNS says in a simulated world. A domain has an SRV record for UDP, its server an address.
 
-Here: records and answers. When an answer comes is the server's affair, what is made of it `sip_proxy.locate`'s.
+Here: records and answers. When an answer comes is the server's affair, and what is made of it that of
+`sip_proxy.locate`.
 """
 
 from __future__ import annotations
