@@ -23,6 +23,7 @@ from trunkline.sip_transaction import (
 
 from ._network import Address
 from ._records import NEVER, CallSeen, DialogSeen
+from ._refreshing import INTERVAL
 from ._registering import MAX_CHALLENGES
 from ._session import SDP_TYPE, Session, sdp
 
@@ -237,6 +238,9 @@ class Incoming:
         session = Session(phone, dialog, seen, phone.calling.take_port())
         phone.calling.sessions[dialog.id] = session
         response.headers.add(*SDP_TYPE)
+        if session.refreshing is not None:
+            for header in session.refreshing.accept(request):
+                response.headers.add(*header)
         response.body = session.description()
         phone.observer.answered(seen)
         session.await_ack(self.transaction, response)
@@ -276,6 +280,8 @@ class Outgoing:
         ]
         if self.offer:
             headers.append(SDP_TYPE)
+        if phone.habits.knows_timers:
+            headers += [("Supported", "timer"), ("Session-Expires", str(INTERVAL))]
         request = Request("INVITE", self.number, headers, self.offer)
         if not seen.is_stranger:
             phone.authenticator.preempt(request, random.randbytes)
@@ -352,6 +358,8 @@ class Outgoing:
         if not first or seen.cancelled_at != NEVER:
             session.hang_up()  # another has answered before, or nobody wants to talk any more
             return
+        if session.refreshing is not None:
+            session.refreshing.agreed(response)
         session.talk_to(response.body)
         plan_talk(session)
 

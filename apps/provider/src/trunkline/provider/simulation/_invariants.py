@@ -255,7 +255,7 @@ def _ended_by_server(
     elif cause == "server restart":
         if not any(down <= call.over_at + 200 and end <= down for down, _ in server.downs):
             wrong(f"ended by a restart at {end:.3f}, killed at {server.downs}")
-    elif cause != "media timeout":
+    elif cause not in ("media timeout", "session timer"):
         wrong(f"ended by the server, cause {cause!r}")
     elif not answer - 0.002 <= end <= answer + longest and not server.was_down(answer, end):
         wrong(f"ended at {end:.3f}, expected after the answer at {answer:.3f}, and not by {longest} s")

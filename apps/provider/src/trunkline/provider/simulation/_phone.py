@@ -59,6 +59,8 @@ class Habits:
     cancels: float = 0.15
     reinvites: float = 0.25
     late_offers: float = 0.05
+    knows_timers: bool = False
+    "Whether it shows that its calls are up, and ends those that are not shown to be (RFC 4028)."
     talks: float = 12.0
     "Seconds, on average."
     patience: float = 40.0
