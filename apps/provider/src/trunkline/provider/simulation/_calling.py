@@ -45,6 +45,8 @@ class Calling:
         "Calls under way, by Call-ID."
         self.incoming: dict[ServerTransaction, Incoming] = {}
         self._finals: dict[tuple[str, str], tuple[int, str | None, float]] = {}
+        self._cancelled: set[str] = set()
+        "Call-IDs."
         self._ports: list[int] = list(range(20000, 20400, 2))
 
     def power_lost(self) -> None:
@@ -68,6 +70,10 @@ class Calling:
         """Give it back."""
         self._ports.append(port)
 
+    def cancelled(self, call_id: str) -> None:
+        """Note that a call of ours was given up."""
+        self._cancelled.add(call_id)
+
     def is_idle(self) -> bool:
         """Tell whether no call is under way or up."""
         return not self.outgoing and not self.incoming and not any(s.is_up for s in self.sessions.values())
@@ -88,6 +94,8 @@ class Calling:
         given_up = first[0] < 300 or first[0] in (408, 487, 500, 503) or first[0] >= 600
         if key[1] == "INVITE" and status < 300 and given_up:
             return  # a 2xx is never held back: another callee's, or of one that was given up (§16.7 step 5)
+        if (first[0], status) == (200, 487) and message.call_id in self._cancelled:
+            return  # who cancels is answered in time, and an answer that crossed the CANCEL overtook that
         if not self.phone.observer.was_restarted(first[2] - 64.0):
             self.phone.observer.report(
                 "one final response",
@@ -297,6 +305,7 @@ class Outgoing:
             return
         if self.seen.cancelled_at == NEVER:
             self.seen.cancelled_at = self.phone.agenda.now
+            self.phone.calling.cancelled(self.seen.call_id)
             self.phone.perform(self.phone.layer.cancel(self.transaction, now=self.phone.agenda.now))
 
     def response(self, transaction: ClientTransaction, response: Response) -> None:

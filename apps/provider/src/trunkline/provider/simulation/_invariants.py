@@ -24,6 +24,8 @@ SETTLING = 64 * 0.5 + 6.0
 "Seconds that one side may believe in a call longer than the other: a BYE's patience and the way."
 FLOW_FAILED = 430
 "What a BYE gets whose phone is behind a NAT and has lost its connection (RFC 5626 §11.5)."
+CANCEL_WAIT = 5.0
+"Seconds that callees have to end a cancelled call before the server does without them."
 MOST_COPIES = 60
 "How often one datagram may be sent: eleven times by its sender, and again for copies that arrive."
 MOST_OBJECTS = 2500
@@ -183,7 +185,8 @@ def _on_record_at(
     if len(answered) > 1 or (len(records) > 1 and not killed):
         wrong(f"{len(records)} records: {[(r['cause'], r['sip_code'], r['end_time']) for r in records]}")
         return
-    if call.dialogs and not answered and (not killed or _was_journalled(server, call)):
+    expected = call.dialogs and not _answered_too_late(call, records)
+    if expected and not answered and (not killed or _was_journalled(server, call)):
         wrong(f"answered, and {len(records)} records of it: {[r['cause'] for r in records]}")
     if answered and not call.answers:
         wrong(f"an answer on record that nobody gave: {answered}")
@@ -194,6 +197,13 @@ def _on_record_at(
         _right_times(world, server, call, answered[0], cut=cut)
     elif not call.dialogs and not call.answers and not killed and server is world.servers[call.nodes[0]]:
         _right_failure(world, server, call, records)
+
+
+def _answered_too_late(call: CallSeen, records: list[dict[str, Any]]) -> bool:
+    """Tell whether the caller was told that the CANCEL is done, and then an answer came that overtook it."""
+    causes = [record["cause"] for record in records]
+    got = min(dialog.answered_at for dialog in call.dialogs.values())
+    return causes == ["cancelled"] and got >= call.cancelled_at + CANCEL_WAIT
 
 
 def _right_failure(world: World, server: Server, call: CallSeen, records: list[dict[str, Any]]) -> None:
