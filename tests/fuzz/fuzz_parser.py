@@ -1,6 +1,6 @@
 """Fuzz the parser, guided by coverage: `python tests/fuzz/fuzz_parser.py -runs=1000000`.
 
-Needs atheris (`pip install atheris`). Options are libFuzzer's. New inputs go to build/fuzz
+Needs atheris (`make fuzzer`). Options are libFuzzer's. New inputs go to build/fuzz
 (TRUNKLINE_FUZZ_FOUND names another folder); the committed corpus, the torture messages and sip.dict are only
 read. An input that breaks something is written to the current folder as crash-*; give that file as argument
 to see it fail again.

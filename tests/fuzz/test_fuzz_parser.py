@@ -1,5 +1,10 @@
-"""The fuzzer's target under pytest: over its corpus, over mutations, and some seconds guided by coverage."""
+"""The fuzzer's target under pytest: over its corpus, over mutations, and some seconds guided by coverage.
 
+FUZZ_RUNS says how many inputs the last of these tries, which is 5,000 otherwise, and 100,000 in CI.
+"""
+
+import os
+import re
 import runpy
 import subprocess
 import sys
@@ -15,6 +20,7 @@ from trunkline.sip_parser.testing import header_lines, message_bytes, mutated_by
 HERE = Path(__file__).parent
 TORTURE = HERE.parents[1] / "packages/sip-parser/tests/conformance/torture"
 
+RUNS = int(os.environ.get("FUZZ_RUNS") or (100_000 if os.environ.get("CI") == "true" else 5000))
 SEEDS = [*sorted(TORTURE.glob("*.dat")), *sorted((HERE / "corpus").glob("[!.]*"))]
 _TARGET = runpy.run_path(str(HERE / "target.py"))
 probe_all, probe_value = _TARGET["probe_all"], _TARGET["probe_value"]
@@ -53,14 +59,20 @@ def test_values(text):
 
 def test_some_seconds_guided_by_coverage(tmp_path):
     if find_spec("atheris") is None:
-        pytest.skip("atheris is not installed")
+        missing = "atheris is not installed: make fuzzer"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
     run = subprocess.run(
-        [sys.executable, HERE / "fuzz_parser.py", "-runs=5000", "-max_total_time=15", "-seed=1"],
+        [sys.executable, HERE / "fuzz_parser.py", f"-runs={RUNS}", "-max_total_time=100", "-seed=1"],
         cwd=tmp_path,
         env={"TRUNKLINE_FUZZ_FOUND": str(tmp_path / "found"), "PATH": ""},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=170,
         check=False,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    done = re.search(r"Done (\d+) runs", run.stderr)
+    assert done is not None, run.stderr[-3000:]
+    assert int(done[1]) >= 5000

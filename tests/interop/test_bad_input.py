@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import socket
 
 import pytest
@@ -75,6 +76,26 @@ def test_request_without_a_mandatory_header_is_refused_or_dropped(asked, header)
 
     reply = asked(without)
     assert reply is None or reply.status == 400
+
+
+def test_any_header_may_be_empty(server, wire):
+    """Each in turn, in requests of every kind, with and without a dialog: nothing but answers comes of it."""
+    probe = wire(server)
+    before = server.ask("stats")["mishaps"]
+    more = ("Contact", "Route", "Record-Route", "Path", "Require", "Proxy-Require", "Supported", "Expires")
+    more += ("Authorization", "Proxy-Authorization", "Session-Expires", "Min-SE", "Content-Type", "Date")
+    more += ("Max-Breadth", "Reason", "Replaces", "Refer-To", "Event", "RSeq", "RAck", "Content-Length")
+    methods = ("OPTIONS", "REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "MESSAGE", "PRACK", "UPDATE", "REFER")
+    for method in methods:
+        for tag in (b"", b";tag=theirs"):
+            for name in more:
+                request = probe.request(method, f"sip:bob@{server.domain}", headers=(f"{name}:",))
+                probe.send(re.sub(rb"\r\n(To:[^\r]*)", rb"\r\n\1" + tag, request))
+            for name in (b"Via", b"From", b"To", b"Call-ID", b"CSeq", b"Max-Forwards"):
+                request = probe.request(method, f"sip:bob@{server.domain}")
+                probe.send(re.sub(rb"\r\n(%s:)[^\r]*" % name, rb"\r\n\1", request))
+        assert_serves(server, wire)
+    assert server.ask("stats")["mishaps"] == before, server.log()
 
 
 def test_method_in_cseq_that_does_not_match_is_refused(asked):

@@ -156,12 +156,12 @@ def test_call_goes_by_naptr_srv_and_address_and_the_bye_follows(located, call, s
     port = free_port()
     letter = {"udp": "U", "tcp": "T"}[transport]
     server, domain = located(
-        f'''
+        f"""
         @ NAPTR 10 10 "s" "SIP+D2{letter}" "" _sip._{transport}
         @ NAPTR 20 10 "s" "SIPS+D2T" "" _sips._tcp
         _sip._{transport} SRV 0 1 {port} gateway
         gateway A 127.0.0.1
-        '''
+        """
     )
     remote = sipp("callee_answers", values={"ring_ms": 100}, port=port, transport=transport)
     call(server, "caller_hangs_up", domain).wait()

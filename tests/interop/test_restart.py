@@ -109,3 +109,18 @@ def test_orderly_stop_leaves_nothing_running(new_server):
     assert server.stop() == 0
     assert time.monotonic() - started < 8
     server.start()
+
+
+def test_orderly_stop_writes_down_what_waits_for_the_disk_and_complains_of_nothing(new_server, wire):
+    """The last commit frees answers that have no socket left; the phones ask again, and are known by then."""
+    server = new_server({"auth": {"challenge": False}, "database": {"commit_interval_ms": 1000}}).start()
+    server.password("bob")
+    probe = wire(server)
+    contact = (f"Contact: <sip:bob@127.0.0.1:{probe.local[1]}>", "Expires: 600")
+    register = probe.request(
+        "REGISTER", f"sip:{server.domain}", to=f"sip:bob@{server.domain}", headers=contact
+    )
+    assert probe.ask(register, seconds=0.3) is None
+    assert server.stop() == 0
+    assert not server.tracebacks()
+    assert str(probe.local[1]) in registrations(server)

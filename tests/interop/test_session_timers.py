@@ -47,4 +47,3 @@ def test_call_of_a_caller_who_vanished_ends_with_its_session(timed, sipp, timer)
     assert (cdr["released_by"], cdr["cause"]) == ("server", "session timer")
     expected = REFRESH_MS + INTERVAL * 1000
     assert expected - 50 <= cdr["duration_ms"] <= expected + 400
-

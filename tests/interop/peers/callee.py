@@ -4,6 +4,7 @@ import contextlib
 import re
 import socket
 import threading
+from collections.abc import Callable
 
 from .ports import HOST
 
@@ -11,9 +12,14 @@ STATUS = 606
 
 
 class Callee:
-    """A UDP socket with a thread that answers every request but ACK with 606."""
+    """A UDP socket with a thread that answers every request but ACK with 606.
 
-    def __init__(self) -> None:
+    Args:
+        spoil: what the bytes of each answer go through.
+    """
+
+    def __init__(self, spoil: Callable[[bytes], bytes] = bytes) -> None:
+        self._spoil = spoil
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((HOST, 0))
         self.port: int = self.socket.getsockname()[1]
@@ -48,7 +54,7 @@ class Callee:
             with self._lock:
                 self._requests.append(data)
             with contextlib.suppress(OSError):
-                self.socket.sendto(refusal(data), source)
+                self.socket.sendto(self._spoil(refusal(data)), source)
 
 
 def refusal(request: bytes) -> bytes:

@@ -281,5 +281,3 @@ def test_options_to_us_are_answered(desk: Desk, uri: str) -> None:
 
 def test_options_to_a_user_are_a_request_like_any_other(desk: Desk) -> None:
     assert desk.decide(ask("OPTIONS")) == Challenge("example.test")
-
-

@@ -86,9 +86,7 @@ def test_subscriber_is_sent_to_a_foreign_domain() -> None:
 
 
 def test_outbound_can_be_switched_off() -> None:
-    decision = decide(
-        "INVITE", "sip:alice@example.test", "sip:bob@far.test", challenge=False, outbound=False
-    )
+    decision = decide("INVITE", "sip:alice@example.test", "sip:bob@far.test", challenge=False, outbound=False)
     assert isinstance(decision, Refuse)
     assert decision.status == 403
 

@@ -116,9 +116,7 @@ async def test_relay_that_never_answers_is_an_error(client: RelayClient, far_end
     await until(lambda: client.healthy)
 
 
-async def test_notices_are_told(
-    client: RelayClient, far_end: FarEnd, notices: list[dict[str, Any]]
-) -> None:
+async def test_notices_are_told(client: RelayClient, far_end: FarEnd, notices: list[dict[str, Any]]) -> None:
     client.command("ping", {}, lambda reply: None)
     await far_end.command()
     notice = ng_request("notice_1", "timeout", call_id="c")

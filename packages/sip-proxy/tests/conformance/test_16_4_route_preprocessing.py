@@ -50,6 +50,14 @@ def test_a_route_of_somebody_else_stays(kit: Any, bench: Any) -> None:
     assert routes(routed) == [NEXT, OURS]
 
 
+@pytest.mark.parametrize("empty", ["", ","])
+def test_an_empty_route_leads_where_the_request_uri_does(kit: Any, bench: Any, empty: str) -> None:
+    routed = route(kit, bench, "sip:bob@198.51.100.2", empty)
+    assert not routed.loose
+    assert str(routed.next_hop) == "sip:bob@198.51.100.2"
+    assert route(kit, bench, "sip:bob@198.51.100.2", OURS, empty).next_hop == routed.next_hop
+
+
 def test_several_routes_on_one_line_are_told_apart(kit: Any, bench: Any) -> None:
     routed = route(kit, bench, "sip:bob@198.51.100.2", f"{OURS}, {NEXT},{LAST}")
     assert routes(routed) == [NEXT, LAST]

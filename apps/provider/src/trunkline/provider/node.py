@@ -12,7 +12,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -138,7 +138,13 @@ class Node:
                     ready()
                     self._garbage_looks.settle()
             finally:
+                self._tasks = None
                 self._committing.cancel()
+
+    def _begin(self, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
+        """Do something beside; not at the end, when the last commit frees answers that nobody can send."""
+        if self._tasks is not None:
+            self._tasks.start_soon(task, *arguments)
 
     async def _commit(self) -> None:
         # shielded: the last commit comes after the last message, whoever ends the server
@@ -244,17 +250,18 @@ class Node:
 
     def _unreachable(self, data: bytes, reason: str) -> None:
         # may come from inside a send, as `_send_failed` does
-        assert self._tasks is not None
-        self._tasks.start_soon(self._report_unreachable, data, reason)
+        self._begin(self._report_unreachable, data, reason)
 
     async def _report_unreachable(self, data: bytes, reason: str) -> None:
-        self._perform(self.stack.unreachable(data, reason, now=trio.current_time()))
+        try:
+            self._perform(self.stack.unreachable(data, reason, now=trio.current_time()))
+        except Exception:
+            self._mishap(None, data)
         self._drained()
 
     def _send_failed(self, key: object, flow: Flow, reason: str) -> None:
         # not from inside the send: the stack is still handing out the effects of this very input
-        assert self._tasks is not None
-        self._tasks.start_soon(self._report_send_failed, key, reason)
+        self._begin(self._report_send_failed, key, reason)
 
     async def _report_send_failed(self, key: object, reason: str) -> None:
         try:
@@ -341,12 +348,10 @@ class Node:
             self.relay.command(effect.command, effect.fields, partial(self._resume, effect))
 
     def _ask_subscribers(self, effect: AskSubscribers) -> None:
-        assert self._tasks is not None
-        self._tasks.start_soon(self._load_subscribers, effect)
+        self._begin(self._load_subscribers, effect)
 
     def _ask_dns(self, effect: AskDns) -> None:
-        assert self._tasks is not None
-        self._tasks.start_soon(self._look_up, effect)
+        self._begin(self._look_up, effect)
 
     async def _look_up(self, effect: AskDns) -> None:
         try:

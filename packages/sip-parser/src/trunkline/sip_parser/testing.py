@@ -16,7 +16,7 @@ from ._address import NameAddr
 from ._digest import DIGEST_ALGORITHMS, DigestChallenge, DigestCredentials
 from ._headers import Headers
 from ._messages import Message, Request, Response
-from ._names import COMPACT_FORMS, WRITTEN_NAMES
+from ._names import COMPACT_FORMS, SINGLE, WRITTEN_NAMES
 from ._status import REASON_PHRASES
 from ._uri import OtherUri, TelUri, Uri
 from ._via import MAGIC_COOKIE, CSeq, Via
@@ -180,12 +180,32 @@ def header_lines() -> st.SearchStrategy[tuple[str, str]]:
         st.tuples(tokens().filter(lambda name: name.lower() not in _TAKEN), text),
         st.tuples(st.sampled_from(["Allow", "Supported", "Require"]), listed),
         st.tuples(st.sampled_from(["Route", "Record-Route", "Contact"]), name_addrs().map(str)),
-        st.tuples(st.sampled_from(["Expires", "Min-Expires"]), st.integers(0, (1 << 32) - 1).map(str)),
+        st.tuples(
+            st.sampled_from(["Expires", "Min-Expires", "Session-Expires", "Min-SE", "RSeq"]),
+            st.integers(0, (1 << 32) - 1).map(str),
+        ),
+        st.tuples(st.sampled_from(["Refer-To", "Referred-By", "P-Asserted-Identity"]), name_addrs().map(str)),
+        st.tuples(st.sampled_from(["WWW-Authenticate", "Proxy-Authenticate"]), digest_challenges().map(str)),
+        st.tuples(st.sampled_from(["Authorization", "Proxy-Authorization"]), digest_credentials().map(str)),
+        st.sampled_from(_SAMPLES),
     )
 
 
+_SAMPLES = (
+    ("Content-Type", 'multipart/mixed;boundary="a;b"'),
+    ("Date", "Sat, 13 Nov 2010 23:29:00 GMT"),
+    ("Event", "presence;id=1"),
+    ("RAck", "776656 1 INVITE"),
+    ("Reason", 'SIP;cause=200;text="Call, completed elsewhere"'),
+    ("Replaces", "425928@phone;to-tag=7743;from-tag=6472;early-only"),
+    ("Retry-After", "18000 (in (a) meeting);duration=3600"),
+    ("Timestamp", "54.21 0.1"),
+    ("Warning", '370 example.com "Choose \\"less\\"", 399 192.0.2.1 "and more"'),
+)
+
+
 def _repeatable(line: tuple[str, str]) -> tuple[str, ...]:
-    return line[:1] if line[0] in ("Expires", "Min-Expires") else line
+    return line[:1] if line[0].lower() in SINGLE else line
 
 
 _TAKEN = frozenset(WRITTEN_NAMES) | frozenset(COMPACT_FORMS)
@@ -286,7 +306,7 @@ def mutated_bytes() -> st.SearchStrategy[bytes]:
 
 @st.composite
 def mutations(draw: st.DrawFn, data: st.SearchStrategy[bytes]) -> bytes:
-    """Give bytes of another strategy after up to three mistakes: cut, doubled, overwritten, strewn.
+    """Give bytes of another strategy after up to three mistakes: cut, doubled, overwritten, strewn, emptied.
 
     The mistakes are those that parsers of SIP have stumbled over, and noise.
 
@@ -300,8 +320,11 @@ def _mutated(draw: st.DrawFn, data: bytes) -> bytes:
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(data)))
         stop = min(len(data), start + draw(st.integers(0, 24)))
-        kind = draw(st.integers(0, 4))
-        if kind == 0:
+        kind = draw(st.integers(0, 5))
+        if kind == 5:  # a header without its value
+            colon, end = data.find(b":", start), data.find(b"\r\n", start)
+            data = data[: colon + 1] + data[end:] if 0 <= colon < end else data
+        elif kind == 0:
             data = data[:start] + data[stop:]
         elif kind == 1:
             data = data[:stop] + data[start:stop] + data[stop:]

@@ -23,6 +23,7 @@ from trunkline.sip_transaction import (
 
 from ._network import Address
 from ._records import NEVER, CallSeen, DialogSeen
+from ._refreshing import INTERVAL
 from ._registering import MAX_CHALLENGES
 from ._session import SDP_TYPE, Session, sdp
 
@@ -44,11 +45,15 @@ class Calling:
         "Calls under way, by Call-ID."
         self.incoming: dict[ServerTransaction, Incoming] = {}
         self._finals: dict[tuple[str, str], tuple[int, str | None, float]] = {}
+        self._cancelled: set[str] = set()
+        "Call-IDs."
         self._ports: list[int] = list(range(20000, 20400, 2))
 
     def power_lost(self) -> None:
         """Forget everything."""
         for session in self.sessions.values():
+            seen = session.seen
+            seen.bye_lost = seen.bye_sent_at != NEVER and seen.bye_done_at == NEVER
             session.over("power")
         for call in self.outgoing.values():
             call.seen.power_lost = True
@@ -64,6 +69,10 @@ class Calling:
     def free_port(self, port: int) -> None:
         """Give it back."""
         self._ports.append(port)
+
+    def cancelled(self, call_id: str) -> None:
+        """Note that a call of ours was given up."""
+        self._cancelled.add(call_id)
 
     def is_idle(self) -> bool:
         """Tell whether no call is under way or up."""
@@ -81,9 +90,12 @@ class Calling:
             return
         if (first[0], first[1]) == (status, tag):
             return
-        given_up = first[0] < 300 or first[0] in (408, 487) or first[0] >= 600
+        # 500, 503: the way to the callee broke, which had heard it all the same
+        given_up = first[0] < 300 or first[0] in (408, 487, 500, 503) or first[0] >= 600
         if key[1] == "INVITE" and status < 300 and given_up:
             return  # a 2xx is never held back: another callee's, or of one that was given up (§16.7 step 5)
+        if (first[0], status) == (200, 487) and message.call_id in self._cancelled:
+            return  # who cancels is answered in time, and an answer that crossed the CANCEL overtook that
         if not self.phone.observer.was_restarted(first[2] - 64.0):
             self.phone.observer.report(
                 "one final response",
@@ -146,7 +158,14 @@ class Calling:
     # -- calling
 
     def call(
-        self, number: str, callee: str, server: Address, node: int, *, is_stranger: bool, call_id: str
+        self,
+        number: str,
+        callee: str,
+        server: Address,
+        nodes: tuple[int, ...],
+        *,
+        is_stranger: bool,
+        call_id: str,
     ) -> None:
         """Call somebody.
 
@@ -154,13 +173,13 @@ class Calling:
             number: the Request-URI.
             callee: the address of record meant.
             server: the provider to send it to.
-            node: that provider's number.
+            nodes: the numbers of the providers on the way, that one's first.
             is_stranger: it is not ours.
             call_id: the Call-ID.
         """
         phone = self.phone
         from_tag = phone.tag()
-        seen = CallSeen(call_id, from_tag, phone.aor, callee, node, phone.agenda.now, is_stranger)
+        seen = CallSeen(call_id, from_tag, phone.aor, callee, nodes, phone.agenda.now, is_stranger)
         phone.observer.call_started(seen)
         call = Outgoing(phone, seen, number, server)
         self.outgoing[call_id] = call
@@ -227,6 +246,9 @@ class Incoming:
         session = Session(phone, dialog, seen, phone.calling.take_port())
         phone.calling.sessions[dialog.id] = session
         response.headers.add(*SDP_TYPE)
+        if session.refreshing is not None:
+            for header in session.refreshing.accept(request):
+                response.headers.add(*header)
         response.body = session.description()
         phone.observer.answered(seen)
         session.await_ack(self.transaction, response)
@@ -266,6 +288,8 @@ class Outgoing:
         ]
         if self.offer:
             headers.append(SDP_TYPE)
+        if phone.habits.knows_timers:
+            headers += [("Supported", "timer"), ("Session-Expires", str(INTERVAL))]
         request = Request("INVITE", self.number, headers, self.offer)
         if not seen.is_stranger:
             phone.authenticator.preempt(request, random.randbytes)
@@ -281,6 +305,7 @@ class Outgoing:
             return
         if self.seen.cancelled_at == NEVER:
             self.seen.cancelled_at = self.phone.agenda.now
+            self.phone.calling.cancelled(self.seen.call_id)
             self.phone.perform(self.phone.layer.cancel(self.transaction, now=self.phone.agenda.now))
 
     def response(self, transaction: ClientTransaction, response: Response) -> None:
@@ -342,6 +367,8 @@ class Outgoing:
         if not first or seen.cancelled_at != NEVER:
             session.hang_up()  # another has answered before, or nobody wants to talk any more
             return
+        if session.refreshing is not None:
+            session.refreshing.agreed(response)
         session.talk_to(response.body)
         plan_talk(session)
 

@@ -76,9 +76,7 @@ def write_capture(path: Path, datagrams: Iterable[Datagram]) -> None:
     """Write IPv4 datagrams as a capture of an Ethernet."""
     parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, ETHERNET)]
     for datagram in datagrams:
-        udp = struct.pack(
-            ">HHHH", datagram.source[1], datagram.destination[1], 8 + len(datagram.data), 0
-        )
+        udp = struct.pack(">HHHH", datagram.source[1], datagram.destination[1], 8 + len(datagram.data), 0)
         ends = [ipaddress.IPv4Address(host).packed for host, _ in (datagram.source, datagram.destination)]
         head = struct.pack(
             ">BBHHHBBH4s4s", 0x45, 0, 28 + len(datagram.data), 0, 0x4000, 64, UDP, 0, ends[0], ends[1]

@@ -78,8 +78,7 @@ def datagrams_at(world: World, node: int) -> list[Datagram]:
     return [
         Datagram(begin + message.at, message.source, message.destination, message.data)
         for message in world.trace.messages
-        if message.transport == "UDP"
-        and (message.destination if message.arrived else message.source) == here
+        if message.transport == "UDP" and (message.destination if message.arrived else message.source) == here
     ]
 
 

@@ -16,8 +16,11 @@ from ._trace import Trace
 
 Address = tuple[str, int]
 Receive = Callable[[bytes, Address], None]
+Unreachable = Callable[[bytes, str], None]
 
 REFUSED = "connection refused"
+QUOTED = 548
+"Bytes that an ICMP error quotes of a datagram. Source: RFC 1812 §4.3.2.3"
 SILENT_AFTER = 12.0
 "Seconds after which bytes that a vanished host never acknowledged break the connection."
 CONNECT_TIMEOUT = 8.0
@@ -91,20 +94,30 @@ class Network:
         self.backbone = Link(0.001)
         self.streams: list[Stream] = []
         self._random = random
+        self.unreachable = 0
+        "Datagrams whose sender was told that nobody listens."
         self._receivers: dict[Address, Receive] = {}
+        self._told: dict[Address, Unreachable] = {}
+        self._closed: set[Address] = set()
         self._listeners: dict[Address, Listener] = {}
         self._copies: dict[bytes, int] = {}
         self._ephemeral = 40000
 
     # -- datagrams
 
-    def bind(self, address: Address, receive: Receive) -> None:
-        """Let datagrams to an address arrive."""
+    def bind(self, address: Address, receive: Receive, unreachable: Unreachable | None = None) -> None:
+        """Let datagrams to an address arrive, and the ICMP errors of those that are sent from it."""
         self._receivers[address] = receive
+        self._closed.discard(address)
+        if unreachable is not None:
+            self._told[address] = unreachable
 
-    def unbind(self, address: Address) -> None:
-        """Let them vanish from now on."""
+    def unbind(self, address: Address, *, closed: bool = False) -> None:
+        """Let them vanish from now on; where only a port is closed, its host tells who sends there."""
         self._receivers.pop(address, None)
+        self._told.pop(address, None)
+        if closed:
+            self._closed.add(address)
 
     def link(self, one: str, other: str) -> Link:
         """Give the link between two hosts: the worse one's."""
@@ -133,6 +146,17 @@ class Network:
         if receive is not None:
             self.trace.received("UDP", source, destination, data)
             receive(data, source)
+        elif destination in self._closed:
+            link = self.link(source[0], destination[0])
+            if not link.loss or self._random.random() >= link.loss:
+                self.agenda.after(link.delay, self._tell_unreachable, data[:QUOTED], source)
+
+    def _tell_unreachable(self, quoted: bytes, source: Address) -> None:
+        told = self._told.get(source)
+        if told is not None:
+            self.unreachable += 1
+            self.trace.note(f"port unreachable, to {source[0]}")
+            told(quoted, REFUSED)
 
     def copies_above(self, limit: int) -> list[tuple[int, bytes]]:
         """List the datagrams that were sent more often than that."""

@@ -59,6 +59,8 @@ class Habits:
     cancels: float = 0.15
     reinvites: float = 0.25
     late_offers: float = 0.05
+    knows_timers: bool = False
+    "Whether it shows that its calls are up, and ends those that are not shown to be (RFC 4028)."
     talks: float = 12.0
     "Seconds, on average."
     patience: float = 40.0
@@ -103,6 +105,7 @@ class Phone:
         inside: the address it believes to have; another one behind a NAT.
         transport: UDP or TCP.
         habits: what its owner is like.
+        is_program: it loses no power but is quit, and its host says so to whoever still sends to it.
     """
 
     def __init__(
@@ -120,6 +123,7 @@ class Phone:
         inside: Address,
         transport: str,
         habits: Habits,
+        is_program: bool = False,
     ) -> None:
         from ._calling import Calling
         from ._registering import Registering
@@ -136,6 +140,7 @@ class Phone:
         self.inside = inside
         self.transport = transport
         self.habits = habits
+        self.is_program = is_program
         self.is_on = False
         self.off_periods: list[list[float]] = []
         "When it had no power; the last one may be open."
@@ -177,7 +182,7 @@ class Phone:
         self.is_on = True
         if self.off_periods:
             self.off_periods[-1][1] = self.agenda.now
-        self.network.bind(self.outside, self._datagram)
+        self.network.bind(self.outside, self._datagram, self._unreachable)
         if self.inside == self.outside:
             self.network.listen(self.outside, self.connections)
         self.registering.start()
@@ -189,7 +194,7 @@ class Phone:
         self.is_on = False
         self.off_periods.append([self.agenda.now, float("inf")])
         self._life += 1
-        self.network.unbind(self.outside)
+        self.network.unbind(self.outside, closed=self.is_program)
         self.network.unlisten(self.outside)
         self.calling.power_lost()
         self.registering.power_lost()
@@ -295,6 +300,9 @@ class Phone:
         self.perform(self.layer.flow_failed(flow, reason, now=self.agenda.now))
         if flow.remote == self.server:
             self.registering.flow_lost()
+
+    def _unreachable(self, quoted: bytes, reason: str) -> None:
+        self.perform(self.layer.unreachable(quoted, reason, now=self.agenda.now))
 
     def _timeout(self) -> None:
         self.perform(self.layer.handle_timeout(now=self.agenda.now))

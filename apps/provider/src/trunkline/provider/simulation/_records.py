@@ -31,7 +31,9 @@ class DialogSeen:
     bye_done_at: float = NEVER
     "When the BYE had a final response, or none came."
     bye_status: int = 0
-    "408 when none came."
+    "408 when none came, 503 when the network could not take it."
+    bye_lost: bool = False
+    "It went without power before the BYE was answered."
     heard: int = 0
     "Audio packets of this call."
     held: bool = False
@@ -48,11 +50,11 @@ class CallSeen:
     from_tag: str
     caller: str
     callee: str
-    node: int
-    "The provider node that it was sent to."
+    nodes: tuple[int, ...]
+    "The provider nodes on its way, the one it was sent to first."
     started_at: float
     is_stranger: bool
-    "The caller belongs to another node, which the callee's does not know."
+    "The caller belongs to another node, and called the callee's directly."
     authorized_at: float = NEVER
     "When the INVITE was sent that should pass."
     cancelled_at: float = NEVER

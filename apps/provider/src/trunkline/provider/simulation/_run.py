@@ -43,9 +43,7 @@ class Outcome:
 
     def lines(self) -> list[str]:
         """Say what broke, and how to see it again."""
-        lines = [
-            f"seed {self.seed}: {name} at {at:.3f}: {what}" for at, name, what in self.violations[:10]
-        ]
+        lines = [f"seed {self.seed}: {name} at {at:.3f}: {what}" for at, name, what in self.violations[:10]]
         if len(self.violations) > len(lines):
             lines.append(f"seed {self.seed}: … and {len(self.violations) - len(lines)} more")
         if lines:
@@ -93,6 +91,7 @@ def counts_of(world: World) -> dict[str, int]:
     counts: Counter[str] = Counter()
     network = world.network
     counts["datagrams"], counts["lost"], counts["doubled"] = network.sent, network.lost, network.doubled
+    counts["unreachable"] = network.unreachable
     counts["connections cut"] = network.broken
     counts["registrations confirmed"] = world.confirmations
     counts["registrations refused"] = sum(phone.registering.refused for phone in world.phones)
@@ -112,6 +111,7 @@ def counts_of(world: World) -> dict[str, int]:
         counts["answered"] += bool(call.dialogs)
         counts[f"final {call.final}"] += 1
         counts["forked answers"] += len(call.answers) > 1
+        counts["two providers"] += len(call.nodes) > 1 and bool(call.dialogs)
         counts["heard both ways"] += any(
             mine.heard and any(other.heard for other in call.answers) for mine in call.dialogs.values()
         )

@@ -60,6 +60,8 @@ class PhonePlan:
     habits: Habits
     expires: int
     starts_at: float
+    is_program: bool = False
+    "It is quit where others lose power."
     spirals_to: str = ""
     "A user that this one's calls are sent to as well, through the provider."
     power_cuts: list[tuple[float, float]] = attrs.Factory(list)
@@ -75,6 +77,8 @@ class CallPlan:
     phone: int
     callee: str
     node: int
+    by_name: bool = False
+    "A call to another node goes to the caller's own, which asks DNS where the other is."
 
 
 @attrs.define
@@ -113,6 +117,7 @@ def settings_for(
     secret: str = "",
     media: str = "auto",
     commit_interval_ms: int = 10,
+    session_expires: int = 1800,
 ) -> Settings:
     """Make the settings of a simulated node; nothing is read from files or the environment."""
     host, port = address
@@ -122,7 +127,9 @@ def settings_for(
         auth=AuthSection(challenge=challenge, secret=secret),
         database=DatabaseSection(commit_interval_ms=commit_interval_ms),
         registrar=RegistrarSection(default_expires=60, min_expires=60, max_expires=180),
-        proxy=ProxySection(ring_timeout=RING_TIMEOUT, max_call_seconds=MAX_CALL),
+        proxy=ProxySection(
+            ring_timeout=RING_TIMEOUT, max_call_seconds=MAX_CALL, session_expires=session_expires
+        ),
         media=MediaSection.model_validate({"mode": media, "ports": [30000, 30999], "timeout": MEDIA_TIMEOUT}),
         web=WebSection(),
     )
@@ -138,6 +145,7 @@ def _node(random: Random, number: int, active: float) -> NodePlan:
         secret="a secret that outlives a restart" if random.random() < 0.6 else "",
         media=random.choice(("auto", "auto", "always", "never")),
         commit_interval_ms=random.choice((0, 10, 10, 50, 200)),
+        session_expires=random.choice((0, 90, 1800)),
     )
     kills: list[tuple[float, int, float]] = []
     if random.random() < 0.5:
@@ -186,9 +194,10 @@ def _phone(random: Random, name: str, node: int, index: int, active: float) -> P
         inside=inside,
         transport="TCP" if random.random() < 0.25 else "UDP",
         link=_link(random),
-        habits=Habits(talks=random.choice((4.0, 12.0, 12.0, 25.0))),
+        habits=Habits(talks=random.choice((4.0, 12.0, 12.0, 25.0, 40.0)), knows_timers=random.random() < 0.4),
         expires=random.choice((60, 60, 120, 180)),
         starts_at=random.random() * 4,
+        is_program=random.random() < 0.4,
     )
     if random.random() < 0.15:
         plan.power_cuts.append((10 + random.random() * active, random.choice((0.02, 3.0, 30.0, 90.0, 1e9))))
@@ -202,4 +211,5 @@ def _call(random: Random, at: float, nodes: list[NodePlan], phones: list[PhonePl
     node = random.randrange(len(nodes)) if random.random() < 0.3 else phones[caller].node
     others = [phone.name for phone in phones if phone.node == node]
     callee = random.choice(others) if random.random() < 0.96 else "nobody"
-    return CallPlan(at, caller, callee, node)
+    by_name = node != phones[caller].node and random.random() < 0.5
+    return CallPlan(at, caller, callee, node, by_name)

@@ -28,13 +28,13 @@ from trunkline.provider.stack import (
 from trunkline.provider.store import Store
 from trunkline.provider.transports import ListenPoint
 from trunkline.sip_parser import Message, RemoteProtocolError
-from trunkline.sip_proxy import Answer, Outcome
 from trunkline.sip_transaction import Flow, Send
 
 from ._agenda import Agenda, Alarm
 from ._connections import Connections
 from ._database import Database, Disk, Report
 from ._media import RelayEnd, RelayHost
+from ._names import Names
 from ._network import Address, Network
 
 DNS_LOOKUP = 0.2
@@ -80,6 +80,8 @@ class Server:
         self.downs: list[list[float]] = []
         "Periods in which no process ran; the last may be open."
         self.latency = latency
+        self.names = Names()
+        "What DNS says."
         self.random = random
         self.report = report
         self.after_send: Callable[[bytes], None] | None = None
@@ -196,7 +198,7 @@ class Process:
 
     def begin(self) -> None:
         """Listen."""
-        self._network.bind(self._server.address, self._datagram)
+        self._network.bind(self._server.address, self._datagram, self._unreachable)
         self._network.listen(self._server.address, self.connections)
         self._agenda.after(EXPIRY_EVERY, self._expire)
         self._agenda.after(HEARTBEAT, self._heartbeat)
@@ -206,7 +208,7 @@ class Process:
         """Be killed: the kernel closes what was open."""
         self._dead = True
         self._alarm.cancel()
-        self._network.unbind(self._server.address)
+        self._network.unbind(self._server.address, closed=True)
         self._network.unlisten(self._server.address)
         self.disk.kill()
         if self.media is not None and self.control is not None:
@@ -230,6 +232,9 @@ class Process:
 
     def _flow_lost(self, flow: Flow, reason: str) -> None:
         self._do(lambda: self.stack.flow_lost(flow, reason, now=self._agenda.now), b"")
+
+    def _unreachable(self, quoted: bytes, reason: str) -> None:
+        self._do(lambda: self.stack.unreachable(quoted, reason, now=self._agenda.now), quoted)
 
     def _noticed(self, notice: dict[str, Any]) -> None:
         if notice.get("command") == "timeout":
@@ -310,9 +315,9 @@ class Process:
         self._resume(effect, True)
 
     def _ask_dns(self, effect: AskDns) -> None:
-        # this world has no names: all of it speaks by address
-        delay = self._server.random.random() * DNS_LOOKUP
-        self._agenda.after(delay, self._resume, effect, Answer(Outcome.NXDOMAIN))
+        server = self._server
+        answer = server.names.answer(effect.question, server.random)
+        self._agenda.after(server.random.random() * DNS_LOOKUP, self._resume, effect, answer)
 
     def _note_bad_message(self, effect: BadMessage) -> None:
         self._server.bad_messages += 1

@@ -17,6 +17,7 @@ from trunkline.sip_transaction import ClientTransaction, Dialog, DialogState, Fl
 
 from ._network import Address
 from ._records import NEVER, DialogSeen
+from ._refreshing import Refreshing
 
 if TYPE_CHECKING:
     from ._phone import Phone
@@ -59,6 +60,7 @@ class Session:
         self.awaited_ack: tuple[int, ServerTransaction] | None = None
         "The INVITE of the peer whose 2xx waits for an ACK."
         self.inviting = False
+        self.refreshing = Refreshing(self) if phone.habits.knows_timers else None
         self._hang_up_then = False
         self._version = 1
         self._remote_media: Address | None = None
@@ -72,6 +74,11 @@ class Session:
     def is_up(self) -> bool:
         """Whether this side takes the call for one that is up."""
         return self.seen.ended_at == NEVER
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an INVITE of either side is under way."""
+        return self.inviting or self.awaited_ack is not None
 
     def description(self, direction: str = "sendrecv") -> bytes:
         """Describe what we want to hear, anew."""
@@ -115,6 +122,8 @@ class Session:
         self.seen.ended_at = self.phone.agenda.now
         self.seen.end = end
         self.dialog.terminate()
+        if self.refreshing is not None:
+            self.refreshing.stop()
         if self.port:
             self.phone.network.unbind((self.phone.outside[0], self.port))
             self.phone.calling.free_port(self.port)
@@ -182,14 +191,16 @@ class Session:
 
     def reinvited(self, transaction: ServerTransaction, request: Request) -> None:
         """Answer a re-INVITE."""
-        if self.inviting or self.awaited_ack is not None:
+        if self.is_busy:
             self.phone.answer(transaction, 491)
             return
         refusal = self.dialog.receive_request(request)
         if refusal is not None:
             self.phone.answer(transaction, refusal)
             return
-        headers = (("Contact", f"<{self.phone.contact_uri}>"), SDP_TYPE)
+        headers = [("Contact", f"<{self.phone.contact_uri}>"), SDP_TYPE]
+        if self.refreshing is not None:
+            headers += self.refreshing.accept(request)
         response = make_response(request, 200, headers=headers)
         response.body = self.description()
         self.await_ack(transaction, response)
@@ -217,21 +228,24 @@ class Session:
         else:
             phone.network.datagram(data, phone.outside, flow.remote)
 
-    def reinvite(self) -> None:
-        """Hold the call, or take it up again."""
-        if not self.is_up or self.inviting or self.awaited_ack is not None:
+    def reinvite(self, *, changed: bool = True) -> None:
+        """Hold the call or take it up again, or only show that it is up."""
+        if not self.is_up or self.is_busy:
             return
         phone = self.phone
         flow = phone.flow_of_uri(self.dialog.next_hop)
         if flow is None:
             return
         self.inviting = True
-        direction = "sendrecv" if self.seen.held else "sendonly"
+        direction = "sendrecv" if self.seen.held is changed else "sendonly"
+        headers = [SDP_TYPE]
+        if self.refreshing is not None:
+            headers += self.refreshing.headers()
         request = self.dialog.make_request(
             "INVITE",
             via=phone.via(flow),
             contact=f"<{phone.contact_uri}>",
-            headers=(SDP_TYPE,),
+            headers=headers,
             body=self.description(direction),
         )
         transaction = phone.request(request, flow, _Reinvite(self, direction))
@@ -275,10 +289,14 @@ class _Reinvite:
         if status >= 300:
             if status in (408, 481):
                 session.hang_up()
+            elif session.refreshing is not None:
+                session.refreshing.failed(status)
             return
         number = transaction.request.cseq.number
         if session.is_up:
             session.dialog.receive_response(response)
+            if session.refreshing is not None:
+                session.refreshing.agreed(response)
             session.seen.held = self._direction == "sendonly"
             session.talk_to(response.body)
         session.acknowledge(number)

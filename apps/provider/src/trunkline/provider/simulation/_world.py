@@ -71,6 +71,8 @@ class World:
             latency=plan.latency,
         )
         server.refusals = plan.refusals
+        for node in self.scenario.nodes:
+            server.names.add_domain(node.domain, node.address)
         return server
 
     def _phone(self, number: int, plan: PhonePlan) -> Phone:
@@ -89,6 +91,7 @@ class World:
             inside=plan.inside,
             transport=plan.transport,
             habits=plan.habits,
+            is_program=plan.is_program,
         )
         phone.registering.expires = plan.expires
         if plan.spirals_to and plan.spirals_to != plan.name:
@@ -132,13 +135,15 @@ class World:
         phone = next((phone for phone in after if phone.is_on), None)
         if phone is None:
             return
-        is_stranger = plan.node != phone.node
+        # another phone than planned may have taken over, whose own node the callee's is
+        nodes = (phone.node, plan.node) if plan.by_name and phone.node != plan.node else (plan.node,)
+        is_stranger = phone.node not in nodes
         host = f"{node.address[0]}:{node.address[1]}" if is_stranger else node.domain
         phone.calling.call(
             f"sip:{plan.callee}@{host}",
             f"{plan.callee}@{node.domain}",
-            node.address,
-            plan.node,
+            self.scenario.nodes[nodes[0]].address,
+            nodes,
             is_stranger=is_stranger,
             call_id=f"c{number}x{phone.random.randbytes(4).hex()}",
         )

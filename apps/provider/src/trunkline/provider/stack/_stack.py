@@ -290,9 +290,7 @@ class Stack:
         self.statistics.fwd_replies += 1
         self._core(self.core.relay(context, response, now=now), now)
 
-    def fork(
-        self, context: Any, targets: list[Target], followed: list[Redirection], now: float
-    ) -> None:
+    def fork(self, context: Any, targets: list[Target], followed: list[Redirection], now: float) -> None:
         """Take a request to the places that redirections named."""
         self._core(self.core.fork(context, targets, now=now, followed=followed), now)
 

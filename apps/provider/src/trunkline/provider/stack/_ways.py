@@ -212,6 +212,8 @@ def _next_hop(binding: Binding) -> Uri | TelUri | OtherUri | None:
         return parse_uri(binding.received or binding.contact)
     except RemoteProtocolError:
         return None
+
+
 @lru_cache(maxsize=65536)
 def numeric(host: str) -> str | None:
     """Return an IP address as the kernel spells it, IPv4 mapped into IPv6 as itself; None for a name."""

@@ -78,9 +78,7 @@ async def serve_web(
         listener.close()
 
 
-def _prepare(
-    listener: socket.socket, health: Callable[[], dict[str, Any]]
-) -> Callable[..., Awaitable[None]]:
+def _prepare(listener: socket.socket, health: Callable[[], dict[str, Any]]) -> Callable[..., Awaitable[None]]:
     from hypercorn.config import Config, Sockets
     from hypercorn.trio import serve
 

@@ -60,7 +60,7 @@ class Routed:
         Source: RFC 3261 §16.6 step 7
         """
         request = self.request
-        routes = request.routes if "route" in request.headers else ()
+        routes = request.routes if "route" in request.headers else ()  # a Route may also be empty
         uri = routes[0].uri if routes else request.parsed_uri
         return uri if isinstance(uri, Uri) else None
 
