@@ -225,6 +225,13 @@ class Node:
                     self._tcp[flow.local].alias(flow, via.port or 5061)
         self._message(message, flow)
 
+    def _attempt(self, ask: Callable[[], list[Effect]], flow: Flow | None = None, data: bytes = b"") -> None:
+        """Let the stack take something that is no message, and carry out what follows."""
+        try:
+            self._perform(ask())
+        except Exception:
+            self._mishap(flow, data)
+
     def _mishap(self, flow: Flow | None, data: bytes) -> None:
         """Log our own mistake about one message; all other calls go on."""
         self.mishaps += 1
@@ -234,29 +241,23 @@ class Node:
             )
 
     def _garbage(self, error: RemoteProtocolError, flow: Flow) -> None:
-        try:
-            self._perform(self.stack.garbage(error, flow, now=trio.current_time()))
-        except Exception:
-            self._mishap(flow, b"" if error.message is None else error.message.to_bytes())
+        data = b"" if error.message is None else error.message.to_bytes()
+        self._attempt(lambda: self.stack.garbage(error, flow, now=trio.current_time()), flow, data)
 
     def _flow_lost(self, flow: Flow, reason: str) -> None:
         if reason.startswith("TLS: "):
             peer = flow.server_name or flow.remote[0]
             log.warning("a peer cannot be spoken to by TLS", peer=peer, port=flow.remote[1], reason=reason)
-        try:
-            self._perform(self.stack.flow_lost(flow, reason, now=trio.current_time()))
-        except Exception:
-            self._mishap(flow, reason.encode())
+        self._attempt(
+            lambda: self.stack.flow_lost(flow, reason, now=trio.current_time()), flow, reason.encode()
+        )
 
     def _unreachable(self, data: bytes, reason: str) -> None:
         # may come from inside a send, as `_send_failed` does
         self._begin(self._report_unreachable, data, reason)
 
     async def _report_unreachable(self, data: bytes, reason: str) -> None:
-        try:
-            self._perform(self.stack.unreachable(data, reason, now=trio.current_time()))
-        except Exception:
-            self._mishap(None, data)
+        self._attempt(lambda: self.stack.unreachable(data, reason, now=trio.current_time()), None, data)
         self._drained()
 
     def _send_failed(self, key: object, flow: Flow, reason: str) -> None:
@@ -264,10 +265,7 @@ class Node:
         self._begin(self._report_send_failed, key, reason)
 
     async def _report_send_failed(self, key: object, reason: str) -> None:
-        try:
-            self._perform(self.stack.send_failed(key, reason, now=trio.current_time()))
-        except Exception:
-            self._mishap(None, b"")
+        self._attempt(lambda: self.stack.send_failed(key, reason, now=trio.current_time()))
         self._drained()
 
     def _drained(self) -> None:
@@ -278,10 +276,9 @@ class Node:
 
     def _relay_noticed(self, notice: dict[str, Any]) -> None:
         if notice.get("command") == "timeout":
-            try:
-                self._perform(self.stack.media_timed_out(str(notice.get("call-id")), now=trio.current_time()))
-            except Exception:
-                self._mishap(None, b"")
+            self._attempt(
+                lambda: self.stack.media_timed_out(str(notice.get("call-id")), now=trio.current_time())
+            )
             self._drained()
 
     # -- time
@@ -292,21 +289,18 @@ class Node:
             self._timer_due = float("inf") if due is None else due
             with trio.CancelScope(deadline=self._timer_due) as self._timer:
                 await trio.sleep_forever()
-            try:
-                self._perform(self.stack.handle_timeout(now=trio.current_time()))
-            except Exception:
-                self._mishap(None, b"")
+            self._attempt(lambda: self.stack.handle_timeout(now=trio.current_time()))
 
     async def _expire(self) -> None:
         while True:
             await trio.sleep(EXPIRY_EVERY)
             self.stack.storing = self.commits.healthy
-            self._perform(self.stack.expire_bindings())
+            self._attempt(self.stack.expire_bindings)
 
     async def _heartbeat(self) -> None:
         while True:
             await trio.sleep(HEARTBEAT)
-            self._perform(self.stack.heartbeat())
+            self._attempt(self.stack.heartbeat)
             now = trio.current_time()
             self.bad_messages.sum_up(now=now)
             counted = self.stack.statistics
@@ -381,10 +375,7 @@ class Node:
         self._resume(effect, known)
 
     def _resume(self, effect: Any, answer: Any) -> None:
-        try:
-            self._perform(self.stack.resume(effect, answer, now=trio.current_time()))
-        except Exception:
-            self._mishap(None, b"")
+        self._attempt(lambda: self.stack.resume(effect, answer, now=trio.current_time()))
         self._drained()
 
 
