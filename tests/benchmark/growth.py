@@ -3,8 +3,8 @@
     .venv/bin/python tests/benchmark/growth.py [--quick]
 
 The stack alone, in virtual time (`world.py`), garbage collection set as the server sets it. Each size has a
-process of its own, so that one's objects are not another's burden; the rounds go from one to the next, and the
-ratio of large to small is the median over the rounds. What is up is left up, its transactions over.
+process of its own, so that the objects of one are no burden to the other; the rounds go from one to the next,
+and the ratio of large to small is the median over the rounds. Calls that are up have no transactions left.
 """
 
 import argparse
