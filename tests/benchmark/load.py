@@ -5,7 +5,6 @@ for less than 50 ms, may be reordered by any server of several processes: keep r
 """
 
 import csv
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +17,9 @@ from subjects import PASSWORD, user
 
 SCENARIOS = Path(__file__).parent / "scenarios"
 CALLERS = {"invite": "caller", "invite-auth": "caller_auth", "register": "register", "options": "options"}
+RING_MS = 100
+HOLD_MS = 200
+"From ACK to BYE, where nothing else is said."
 DEADLINE = 15.0
 "Seconds that SIPp may take longer than the rate promises."
 
@@ -53,11 +55,10 @@ class Outcome:
 class Load:
     """SIPp with its users and ports, for any number of runs."""
 
-    def __init__(self, folder: Path, *, users: int, hold_ms: int = 200, ring_ms: int = 100) -> None:
+    def __init__(self, folder: Path, *, users: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._users = users
-        self._hold_ms, self._ring_ms = hold_ms, ring_ms
         self._callee_port, self._caller_port = free_port(), free_port()
         self._runs = 0
         self._csv = folder / "users.csv"
@@ -79,54 +80,48 @@ class Load:
             raise PeerError(f"{subject.name}: {outcome.failed} of {self._users} users are not registered")
 
     def run(self, scenario: str, subject: Subject, *, rate: int, calls: int) -> Outcome:
-        """Make that many calls at that rate.
+        """Make that many calls at that rate and wait for the last; see `start`."""
+        with self.start(scenario, subject, rate=rate, calls=calls) as run:
+            return run.finish()
+
+    def start(
+        self, scenario: str, subject: Subject, *, rate: int, calls: int, hold_ms: int = HOLD_MS
+    ) -> "Run":
+        """Begin to make calls.
 
         Args:
             scenario: invite, invite-auth, register or options.
             subject: the server.
             rate: new calls a second.
             calls: how many in all.
+            hold_ms: from ACK to BYE; when it is longer than all the calls take to begin, all are up at once.
         """
-        with ExitStack() as stack:
-            callee = None
-            if scenario.startswith("invite"):
-                callee = self._sipp("callee", self._callee_port, ["-m", str(calls), "-deadcall_wait", "0"])
-                stack.callback(callee.stop, 1)
-            before = Usage.now(subject.pid, subject.port)
-            caller = self._sipp(
-                CALLERS[scenario],
-                self._caller_port,
-                [
-                    *("-m", str(calls), "-r", str(rate), "-l", str(rate * 15), "-inf", str(self._csv)),
-                    *("-recv_timeout", "10000", "-timeout", f"{int(calls / rate + DEADLINE)}s"),
-                    *("-trace_rtt", "-rtt_freq", "200", f"{HOST}:{subject.port}"),
-                ],
-            )
-            stack.callback(caller.stop, 1)
-            caller.wait(calls / rate + DEADLINE + 10)
-            after = Usage.now(subject.pid, subject.port)
-            if callee is not None:
-                _wait_quietly(callee)
-        sides = [_statistics(run) for run in (caller, callee) if run is not None]
-        done = min(int(side.get("SuccessfulCall(C)", 0)) for side in sides)
-        return Outcome(
-            calls=calls,
-            done=done,
-            retransmissions=sum(int(side.get("Retransmissions(C)", 0)) for side in sides),
-            drops=after.drops - before.drops,
-            us_per_call=1e6 * (after.seconds - before.seconds) / max(1, done),
-            setup_ms=_setup_times(caller),
+        callee = None
+        seconds = calls / rate + hold_ms / 1000 + DEADLINE
+        if scenario.startswith("invite"):
+            callee = self._sipp("callee", self._callee_port, hold_ms, ["-m", calls, "-deadcall_wait", 0])
+        before = Usage.now(subject.pid, subject.port)
+        caller = self._sipp(
+            CALLERS[scenario],
+            self._caller_port,
+            hold_ms,
+            [
+                *("-m", calls, "-r", rate, "-l", rate * 15 + calls, "-inf", self._csv),
+                *("-recv_timeout", 10000, "-timeout", f"{int(seconds)}s"),
+                *("-trace_rtt", "-rtt_freq", 200, f"{HOST}:{subject.port}"),
+            ],
         )
+        return Run(subject, caller, callee, before, calls, seconds)
 
-    def _sipp(self, scenario: str, port: int, more: list[str]) -> Process:
+    def _sipp(self, scenario: str, port: int, hold_ms: int, more: list[object]) -> Process:
         self._runs += 1
         folder = self._folder / f"{self._runs:03d}-{scenario}"
         folder.mkdir()
         text = folder / "scenario.xml"
         values = {
             "domain": HOST,
-            "hold_ms": self._hold_ms,
-            "ring_ms": self._ring_ms,
+            "hold_ms": hold_ms,
+            "ring_ms": RING_MS,
             "contact_port": self._callee_port,
         }
         text.write_text(fill_in((SCENARIOS / f"{scenario}.xml").read_text(), values))
@@ -136,11 +131,56 @@ class Load:
                 *(program, "-sf", text, "-i", HOST, "-mi", HOST, "-p", str(port), "-t", "u1", "-nostdin"),
                 *("-buff_size", "2000000", "-max_recv_loops", "100", "-max_sched_loops", "1000"),
                 *("-timer_resol", "2", "-trace_stat", "-fd", "1", "-stf", "statistics.csv"),
-                *("-trace_err", "-error_file", "errors.log", *more),
+                *("-trace_err", "-error_file", "errors.log", *map(str, more)),
             ],
             folder,
             name="sipp",
             environment={"TERM": "xterm"},
+        )
+
+
+class Run:
+    """Calls on their way; leaving its context ends whatever still runs."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        caller: Process,
+        callee: Process | None,
+        before: Usage,
+        calls: int,
+        seconds: float,
+    ) -> None:
+        self._subject = subject
+        self._caller, self._callee = caller, callee
+        self._before = before
+        self._calls = calls
+        self._seconds = seconds
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._caller.stop(1)
+        if self._callee is not None:
+            self._callee.stop(1)
+
+    def finish(self) -> Outcome:
+        """Wait until the last call is over and give what it all cost."""
+        subject, before = self._subject, self._before
+        self._caller.wait(self._seconds + 10)
+        after = Usage.now(subject.pid, subject.port)
+        if self._callee is not None:
+            _wait_quietly(self._callee)
+        sides = [_statistics(side) for side in (self._caller, self._callee) if side is not None]
+        done = min(int(side.get("SuccessfulCall(C)", 0)) for side in sides)
+        return Outcome(
+            calls=self._calls,
+            done=done,
+            retransmissions=sum(int(side.get("Retransmissions(C)", 0)) for side in sides),
+            drops=after.drops - before.drops,
+            us_per_call=1e6 * (after.seconds - before.seconds) / max(1, done),
+            setup_ms=_setup_times(self._caller),
         )
 
 

@@ -1,7 +1,7 @@
 """Measure the server beside Kamailio and print one table.
 
-    .venv/bin/python tests/benchmark/run.py --quick          under three minutes
-    .venv/bin/python tests/benchmark/run.py                  more calls, more rounds
+    .venv/bin/python tests/benchmark/run.py --quick          under four minutes
+    .venv/bin/python tests/benchmark/run.py                  more rates, more rounds: under fifteen
     .venv/bin/python tests/benchmark/run.py invite register  these scenarios only
 
 It starts its own servers on free ports with new databases, and stops them. Both get the same calls at
@@ -12,6 +12,7 @@ Needs SIPp; without Kamailio our own figures are printed alone.
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -20,23 +21,33 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "interop"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+import growth
 import parsers
 from load import CALLERS, Load, Outcome
-from measuring import memory_kb
+from memory import Memory, Size
 from peers.process import PeerError, find_program
 from subjects import Kamailio, Trunkline, machine, missing_for_kamailio, version
 
-EVERYTHING = [*CALLERS, "peak", "memory", "parsers"]
+EVERYTHING = [*CALLERS, "peak", "memory", "growth", "parsers"]
 CHALLENGED = ("invite-auth", "register")
-PEAK_START, PEAK_END, PEAK_STEP = 100, 20_000, 1.3
-PEAK_TOLERANCE = 1000
+RATES = (500, 1000)
+"Calls a second; a quick run has the first alone."
+TITLE = (
+    f"{'scenario':12} {'rate':>5} {'calls':>6}  {'ours us/call':>12} {'kamailio':>9} {'ratio':>6} "
+    f"{'(range)':>13}  {'p50/p99 ms ours':>15} {'kamailio':>10}  {'failed':>8} {'resent':>8}"
+)
+PEAK_START, PEAK_STEP = 500, 1.3
+PEAK_RESENT = 1000
 "A run passes with at most one message in so many calls sent again."
+PEAK_TRIES = 2
+"How often a rate may fail: once may be the machine's fault."
 PEAK_REST = 5.0
 "Seconds after a run that failed, for what it left behind to end."
-RATES = {"invite": 200, "invite-auth": 150, "register": 300, "options": 600}
 
 
 def main() -> int:
@@ -45,12 +56,16 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="run.py"
     )
     parser.add_argument("scenarios", nargs="*", help=f"of {', '.join(EVERYTHING)}; all by default")
-    parser.add_argument("--quick", action="store_true", help="few calls, two rounds")
-    parser.add_argument("--rounds", type=int, help="rounds of each scenario (3, quick 2)")
-    parser.add_argument("--seconds", type=float, help="length of one round (8, quick 3)")
-    parser.add_argument("--rate", type=int, help="calls a second, instead of the scenario's own")
+    parser.add_argument("--quick", action="store_true", help="one rate, few calls")
+    parser.add_argument("--rounds", type=int, help="rounds of each scenario (3)")
+    parser.add_argument("--seconds", type=float, help="length of one round (6, quick 2)")
+    parser.add_argument("--rate", type=int, action="append", help="calls a second; may be given again")
+    parser.add_argument("--most", type=int, default=20_000, help="rate at which the search for the peak ends")
     parser.add_argument("--users", type=int, help="registered users (1000, quick 500)")
-    parser.add_argument("--registrations", type=int, help="for the memory figure (20000, quick 4000)")
+    parser.add_argument("--held", type=int, default=1000, help="calls up for the memory figure (1000)")
+    parser.add_argument("--registrations", type=int, default=10_000, help="and registrations (10000)")
+    parser.add_argument("--linger", type=float, help="seconds until transactions are over (38)")
+    parser.add_argument("--growth", type=float, default=1.0, help="how much of growth's sizes (1.0)")
     parser.add_argument("--alone", action="store_true", help="do not measure Kamailio")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
@@ -81,24 +96,32 @@ class Bench:
         quick = arguments.quick
         self._folder = folder
         self._scenarios = arguments.scenarios or EVERYTHING
-        self._rounds = arguments.rounds or (2 if quick else 3)
-        self._seconds = arguments.seconds or (3 if quick else 8)
-        self._rate = arguments.rate
+        self._rounds = arguments.rounds or 3
+        self._seconds = arguments.seconds or (2 if quick else 6)
+        self._rates = arguments.rate or (RATES[:1] if quick else RATES)
+        self._most = arguments.most
         self._users = arguments.users or (500 if quick else 1000)
-        self._registrations = arguments.registrations or (4000 if quick else 20000)
+        self._size = Size(arguments.held, arguments.registrations, long=not quick)
+        if arguments.linger is not None:
+            self._size = attrs.evolve(self._size, linger=arguments.linger)
+        self._growth_sizes = {
+            kind: (int(few * arguments.growth), int(many * arguments.growth))
+            for kind, (few, many) in growth.SIZES.items()
+        }
         self._kinds = [Trunkline, Kamailio] if beside else [Trunkline]
-        self._figures: dict[str, Any] = {"load": [], "peak": [], "memory": []}
+        self._figures: dict[str, Any] = {"load": [], "peak": [], "memory": [], "growth": [], "parsers": []}
 
     def run(self) -> dict[str, Any]:
         """Measure everything and print the table as it grows."""
         started = time.monotonic()
         self._figures["machine"] = machine()
-        print(f"{machine()}; {version('kamailio')}; Python {sys.version.split()[0]}")
         print(
-            f"{'scenario':12} {'rate':>5} {'calls':>6}  {'ours us/call':>12} {'kamailio':>9} "
-            f"{'ratio':>6} {'(range)':>13}  {'p50/p99 ms ours':>15} {'kamailio':>10}  "
-            f"{'failed':>8} {'resent':>8}"
+            f"{machine()}; {version('kamailio')}; Python {sys.version.split()[0]}; "
+            f"load average {os.getloadavg()[0]:.1f}",
+            flush=True,
         )
+        if any(name in CALLERS for name in self._scenarios):
+            print(TITLE, flush=True)
         for challenge in (False, True):
             wanted = [
                 name for name in CALLERS if name in self._scenarios and (name in CHALLENGED) == challenge
@@ -108,9 +131,11 @@ class Bench:
         if "peak" in self._scenarios:
             self._peak()
         if "memory" in self._scenarios:
-            self._memory()
-        if "parsers" in self._scenarios:
-            self._figures["parsers"] = parsers.measure(list(parsers.PEERS), rounds=self._rounds)
+            with Memory(self._folder, self._kinds, self._size, say) as memory:
+                self._in_process()  # what is measured by its own processor time, while memory mostly waits
+                self._figures["memory"] = memory.rows()
+        else:
+            self._in_process()
         print(f"{time.monotonic() - started:.0f} s in all")
         return self._figures
 
@@ -126,14 +151,15 @@ class Bench:
             for subject in subjects:
                 load.register_all(subject)
             for scenario in scenarios:
-                rate = self._rate or RATES[scenario]
-                calls = int(rate * self._seconds)
-                outcomes: dict[str, list[Outcome]] = {subject.name: [] for subject in subjects}
-                for _ in range(self._rounds):
-                    for subject in reversed(subjects):
-                        outcomes[subject.name].append(load.run(scenario, subject, rate=rate, calls=calls))
-                        time.sleep(0.5)
-                self._report(scenario, rate, calls, outcomes)
+                for rate in self._rates:
+                    calls = int(rate * self._seconds)
+                    outcomes: dict[str, list[Outcome]] = {subject.name: [] for subject in subjects}
+                    for _ in range(self._rounds):
+                        for subject in subjects:
+                            outcomes[subject.name].append(load.run(scenario, subject, rate=rate, calls=calls))
+                            time.sleep(0.5)
+                        subjects.reverse()
+                    self._report(scenario, rate, calls, outcomes)
 
     def _report(self, scenario: str, rate: int, calls: int, outcomes: dict[str, list[Outcome]]) -> None:
         for server, runs in outcomes.items():
@@ -166,54 +192,62 @@ class Bench:
         )
 
     def _peak(self) -> None:
-        """Raise the rate of calls, without authentication, until one fails or much is sent again."""
+        """Look for the highest rate of calls, without authentication, at which none fails."""
         for kind in self._kinds:
             with ExitStack() as stack:
                 subject = kind(self._folder / f"{kind.name}-peak", users=self._users, challenge=False)
                 stack.callback(subject.close)
                 load = Load(self._folder / f"sipp-peak-{kind.name}", users=self._users)
                 load.register_all(subject)
-                best, rate, tries = 0, PEAK_START, 2
-                while tries and rate < PEAK_END:
-                    calls = int(rate * self._seconds)
-                    run = load.run("invite", subject, rate=rate, calls=calls)
-                    if run.failed or run.retransmissions * PEAK_TOLERANCE > calls:
-                        tries -= 1  # once may be the machine's fault
-                        time.sleep(PEAK_REST)
-                    else:
-                        best, rate = rate, int(rate * PEAK_STEP)
-            self._figures["peak"].append({"server": kind.name, "calls_per_second": best})
-            print(f"peak: {kind.name} {best} calls/s without a failed one (next try was {rate})", flush=True)
+                best, setup_ms = self._climb(load, subject)
+            self._figures["peak"].append(
+                {"server": kind.name, "calls_per_second": best, "setup_ms": setup_ms}
+            )
+            print(
+                f"peak: {kind.name} {best} calls/s without a failed one, "
+                f"INVITE to 180 in {setup_ms[0]:.0f}/{setup_ms[1]:.0f} ms there",
+                flush=True,
+            )
 
-    def _memory(self) -> None:
-        """Register many users once and see what it takes; nothing is challenged.
+    def _climb(self, load: Load, subject: Trunkline | Kamailio) -> tuple[int, tuple[float, float]]:
+        """Raise the rate by a factor until it fails, then try once halfway."""
+        best, setup_ms, rate, tries = 0, (0.0, 0.0), min(PEAK_START, self._most), PEAK_TRIES
+        is_halfway = False
+        while rate <= self._most:
+            run = load.run("invite", subject, rate=rate, calls=int(rate * self._seconds))
+            if not run.failed and run.retransmissions * PEAK_RESENT <= run.calls:
+                best, setup_ms = rate, run.setup_ms
+                if is_halfway:
+                    break
+                rate, tries = int(rate * PEAK_STEP), PEAK_TRIES
+                continue
+            time.sleep(PEAK_REST)
+            tries -= 1
+            if tries:
+                continue
+            if is_halfway:
+                break
+            if best:
+                is_halfway, rate, tries = True, (best + rate) // 2, 1
+            else:
+                rate, tries = rate // 2, 1
+                if rate < 10:
+                    break
+        return best, setup_ms
 
-        Right after that a server still holds the transactions of the last half minute; ours is also
-        measured when started again with the bindings that it stored.
-        """
-        count = self._registrations
-        for kind in self._kinds:
-            with ExitStack() as stack:
-                subject = kind(self._folder / f"{kind.name}-memory", users=count, challenge=False)
-                stack.callback(subject.close)
-                load = Load(self._folder / f"sipp-memory-{kind.name}", users=count)
-                if isinstance(subject, Trunkline):
-                    subject.restart()  # the first start makes an administrator, which takes memory
-                empty = memory_kb(subject.pid)
-                load.register_all(subject, rate=self._rate or 400)
-                time.sleep(1)
-                row = {"server": kind.name, "registrations": count, "empty_kb": empty}
-                row["kb_per_1000"] = round((memory_kb(subject.pid) - empty) * 1000 / count)
-                said = (
-                    f"memory: {kind.name} {empty / 1024:.0f} MB empty, "
-                    f"{row['kb_per_1000']} kB more per 1,000 registrations ({count}) right after them"
-                )
-                if isinstance(subject, Trunkline):
-                    subject.restart()
-                    row["restarted_kb_per_1000"] = round((memory_kb(subject.pid) - empty) * 1000 / count)
-                    said += f", {row['restarted_kb_per_1000']} kB after a restart"
-            self._figures["memory"].append(row)
-            print(said, flush=True)
+    def _in_process(self) -> None:
+        if "growth" in self._scenarios:
+            kinds = list(growth.SIZES)
+            self._figures["growth"] = growth.measure(
+                kinds, rounds=self._rounds, sizes=self._growth_sizes, say=say
+            )
+        if "parsers" in self._scenarios:
+            self._figures["parsers"] = parsers.measure(list(parsers.PEERS), rounds=self._rounds, say=say)
+
+
+def say(line: str) -> None:
+    """Print a line at once, also where the output is a file."""
+    print(line, flush=True)
 
 
 def _cost(runs: list[Outcome]) -> str:

@@ -65,6 +65,10 @@ class Trunkline:
         self.server.stop()
         self.server.start()
 
+    def calls_up(self) -> int:
+        """Give how many calls it knows of."""
+        return int(self.server.health()["calls"])
+
     @property
     def pid(self) -> int:
         assert self.server.process is not None

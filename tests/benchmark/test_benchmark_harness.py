@@ -11,29 +11,45 @@ import pytest
 
 RUN = Path(__file__).with_name("run.py")
 PARSERS = Path(__file__).with_name("parsers.py")
-SERVER = ("invite", "invite-auth", "register", "options", "peak", "memory")
+SMALL = (
+    *("--alone", "--rounds", "1", "--rate", "50", "--seconds", "0.6", "--users", "20", "--most", "50"),
+    *("--held", "20", "--registrations", "40", "--linger", "0.2", "--quick", "--growth", "0.01"),
+)
 
 
 @pytest.mark.interop
+@pytest.mark.timeout(60)
 def test_harness_measures_every_scenario(tmp_path):
     if shutil.which("sipp") is None:
         if os.environ.get("CI") == "true":
             pytest.fail("sipp is not installed")
         pytest.skip("sipp is not installed")
     figures = tmp_path / "figures.json"
-    small = ("--alone", "--rounds", "1", "--rate", "50", "--seconds", "1", "--users", "20")
+    scenarios = ("invite", "invite-auth", "register", "options", "peak", "memory", "growth")
     run = subprocess.run(
-        [sys.executable, str(RUN), *SERVER, *small, "--registrations", "100", "--json", str(figures)],
+        [sys.executable, str(RUN), *scenarios, *SMALL, "--json", str(figures)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=55,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     found = json.loads(figures.read_text())
-    assert {row["scenario"] for row in found["load"]} == {"invite", "invite-auth", "register", "options"}
-    assert all(row["failed"] == 0 for row in found["load"])
-    assert len(found["memory"]) == 1
+    assert [row["scenario"] for row in found["load"]] == ["invite", "options", "invite-auth", "register"]
+    assert all(row["failed"] == 0 and row["calls"] == 30 for row in found["load"])
+    assert all(row["us_per_call"][0] > 0 for row in found["load"])
+    assert [row["calls_per_second"] for row in found["peak"]] == [50]  # the next would be beyond --most
+    calls, registrations = found["memory"]
+    assert (calls["what"], calls["count"]) == ("calls", 20)
+    assert all(calls[f"{when}_{nth}_kb"] > 0 for when in ("up", "after") for nth in ("first", "second"))
+    assert registrations["what"] == "registrations"
+    assert {"kb_per_10000", "settled_kb_per_10000", "restarted_kb_per_10000"} < set(registrations)
+    done = [(row["kind"], row["act"]) for row in found["growth"]]
+    assert done == [
+        *(("calls", "call"), ("calls", "registration")),
+        *(("bindings", "call"), ("bindings", "registration"), ("bindings", "load")),
+    ]
+    assert all(row["few_us"] > 0 and row["many_us"] > 0 for row in found["growth"])
 
 
 @pytest.mark.parametrize("peer", ["sipmessage", "sippy", "pyVoIP"])

@@ -89,8 +89,9 @@ class Desk:
         return effect.transaction
 
     def respond(self, transaction: ServerTransaction, status: int, to_tag: str = "to") -> list[Effect]:
-        """Answer as the transaction user."""
-        response = make_response(transaction.request, status, to_tag=to_tag)
+        """Answer as the transaction user; one that has answered before has the request no more."""
+        request = getattr(transaction, "request", None) or self.request(transaction.method)
+        response = make_response(request, status, to_tag=to_tag)
         return self.layer.respond(transaction, response, now=self.now)
 
     def send(self, method: str = "INVITE", **changes: Any) -> tuple[ClientTransaction, list[Effect]]:

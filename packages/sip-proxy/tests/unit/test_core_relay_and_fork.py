@@ -8,7 +8,7 @@ import pytest
 
 from trunkline.sip_parser import LocalProtocolError, make_response
 from trunkline.sip_proxy.core import ResponseReady, Target
-from trunkline.sip_transaction import ResponseReceived, Send, StrayResponse, Terminated, TimedOut
+from trunkline.sip_transaction import ResponseReceived, Send, State, StrayResponse, Terminated, TimedOut
 
 
 @pytest.fixture
@@ -169,6 +169,16 @@ def test_a_request_that_is_over_is_freed_without_a_garbage_collector(kit: Any, s
         assert seen() is None
     finally:
         gc.enable()
+
+
+def test_what_is_no_invite_is_freed_while_its_answer_lingers(kit: Any, bench: Any) -> None:
+    context = bench.forward(kit.request("MESSAGE"), target(kit, 2))
+    transaction = context.transaction
+    bench.answer(bench.requests()[0], 200)
+    bench.pass_time(6)
+    assert transaction.state is State.COMPLETED
+    assert transaction.user is None
+    assert context.branches == []
 
 
 def test_things_say_what_they_are(kit: Any, bench: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.sip_parser import parse_datagram
+from trunkline.sip_parser import make_response, parse_datagram
 from trunkline.sip_transaction import Send, State, Terminated, TimedOut, TimerValues
 
 
@@ -131,6 +131,21 @@ def test_17_2_2_timer_j_keeps_the_answer_for_32_seconds(desk, names):
     assert names(desk.receive(desk.request("OPTIONS"))) == ["Send"]
     assert names(desk.wait(0.3)) == ["Terminated"]
     assert names(desk.receive(desk.request("OPTIONS"))) == ["RequestReceived"]
+
+
+def test_17_2_2_an_answer_that_lingers_holds_no_request(desk, sent):
+    transaction = desk.serve("OPTIONS")
+    desk.respond(transaction, 200)
+    assert transaction.state is State.COMPLETED
+    assert not hasattr(transaction, "request")
+    assert sent(desk.receive(desk.request("OPTIONS"))) == ["200"]
+
+
+def test_17_2_2_a_user_who_was_too_slow_has_the_request_still(desk):
+    transaction = desk.serve("OPTIONS")
+    desk.wait(40)
+    assert transaction.state is State.TERMINATED
+    assert desk.layer.respond(transaction, make_response(transaction.request, 200), now=desk.now) == []
 
 
 def test_17_2_2_timer_j_is_zero_over_a_reliable_transport(tcp_desk, names):

@@ -208,7 +208,7 @@ class Simulation:
             self.outcomes[number].acks += 1
             self._acked.add(number)
         elif isinstance(effect, CancelReceived):
-            self._respond(effect.transaction, 487)
+            self._respond(effect.transaction, effect.transaction.request, 487)
         elif isinstance(effect, Terminated):
             assert not self.terminated[effect.transaction]
             self.terminated[effect.transaction] += 1
@@ -220,14 +220,16 @@ class Simulation:
         transaction = effect.transaction
         number = transaction.user = int(effect.request.call_id)
         if transaction.method == "CANCEL":
-            self._respond(transaction, 481)
+            self._respond(transaction, effect.request, 481)
             return
         self.outcomes[number].requests += 1
         for delay, status in self.plans[number].answers:
-            self.at(self.now + delay, self._respond, transaction, status)
+            self.at(self.now + delay, self._respond, transaction, effect.request, status)
 
-    def _respond(self, transaction: Any, status: int, interval: float = 0.5, until: float = 0.0) -> None:
-        response = make_response(transaction.request, status, to_tag=f"t{transaction.user}")
+    def _respond(
+        self, transaction: Any, request: Request, status: int, interval: float = 0.5, until: float = 0.0
+    ) -> None:
+        response = make_response(request, status, to_tag=f"t{transaction.user}")
         effects = self.layers[CALLEE].respond(transaction, response, now=self.now)
         self.act(CALLEE, effects)
         accepted = effects and transaction.method == "INVITE" and 200 <= status < 300
@@ -238,7 +240,7 @@ class Simulation:
 
     def _repeat(self, transaction: Any, status: int, interval: float, until: float) -> None:
         if transaction.user not in self._acked:
-            self._respond(transaction, status, interval, until)
+            self._respond(transaction, transaction.request, status, interval, until)
 
     def _request(self, method: str, number: int, branch: str) -> Request:
         to_tag = f";tag=t{number}" if method == "ACK" else ""

@@ -151,13 +151,13 @@ def test_hostile_messages_raise_nothing_and_leave_nothing(new_desk, seed):
             effects = desk.layer.receive_error(error, desk.flow, now=desk.now)
         else:
             effects = desk.layer.receive(message, desk.flow, now=desk.now)
-        waiting += [effect.transaction for effect in effects if isinstance(effect, RequestReceived)]
+        waiting += [effect for effect in effects if isinstance(effect, RequestReceived)]
         if waiting and dice.random() < 0.3:
             response = make_response(waiting[0].request, dice.choice(STATUSES))
-            desk.layer.respond(waiting[0], response, now=desk.now)
+            desk.layer.respond(waiting[0].transaction, response, now=desk.now)
         desk.wait(dice.choice([0, 0.3, 5]))
     desk.layer.forget(client)
-    finish(desk, waiting)
+    finish(desk, [effect.transaction for effect in waiting])
 
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])

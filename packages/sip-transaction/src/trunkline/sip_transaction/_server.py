@@ -54,7 +54,8 @@ class ServerTransaction:
     method: str
     """The request's method."""
     request: Request
-    """The request, its top Via marked with received and rport."""
+    """The request, its top Via marked with received and rport. Deleted once the user has answered, by
+    datagram, anything but an INVITE: what lingers for repeated requests needs the response only."""
     flow: Flow
     """The way the request came."""
     state: State
@@ -298,6 +299,10 @@ class ServerTransactions:
         else:
             give_up = self._values.give_up
             transaction._long = self._timers.linger(give_up, transaction, ServerInput.TIMER_J, now)
+            if transaction._send is not None:
+                # a request that was read is several times as large as all the rest; a user who was too
+                # slow may need it still
+                del transaction.request
 
     def _start_l(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
         transaction._long = self._timers.linger(self._values.give_up, transaction, ServerInput.TIMER_L, now)

@@ -198,9 +198,13 @@ class ResponseProcessing:
         return [effect]
 
     def _release(self, context: ResponseContext) -> None:
-        """Undo the circles of references once nothing can come any more, to spare the garbage collector."""
+        """Undo the circles of references once nothing can come any more, to spare the garbage collector.
+
+        What answers a repeated request, other than an INVITE, is the transaction alone.
+        """
         transaction = context.transaction
-        if transaction.state is State.TERMINATED and all(branch.is_over for branch in context.branches):
+        is_done = transaction.state is State.TERMINATED or (context.relayed and not context.is_invite)
+        if is_done and all(branch.is_over for branch in context.branches):
             context.branches.clear()
             transaction.user = None
 
