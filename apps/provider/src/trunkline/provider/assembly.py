@@ -23,14 +23,14 @@ from trunkline.sip_proxy import (
 )
 from trunkline.sip_transaction import Flow, TransactionLayer
 
-from .config import Settings, local_names
-from .config._settings import ProxySection
+from .config import ProxySection, Settings, local_names
 from .directory import Directory
 from .policy import DefaultPolicy, Domains
 from .stack import Stack, StackOptions
-from .stack._calls import Calls, MediaRules, family_of
+from .stack._calls import Calls
 from .stack._flows import Flows
 from .stack._locating import Locating
+from .stack._media import MediaRules, family_of
 from .stack._ways import Address, Ways, numeric
 from .store import Store
 from .transports import ListenPoint

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.provider.stack._calls import MediaRules
+from trunkline.provider.stack._media import MediaRules
 from trunkline.sip_parser import Uri
 
 SIX, FOUR = "2001:db8::7", "203.0.113.7"

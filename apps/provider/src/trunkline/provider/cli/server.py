@@ -18,7 +18,7 @@ def run(ctx: typer.Context, config: ConfigOption = None) -> None:
 
     Example: trunkline run --config /etc/trunkline.toml
     """
-    from trunkline.provider.node import run as run_node
+    from trunkline.provider.startup import run as run_node
 
     raise typer.Exit(run_node(_common.settings_of(ctx, config)))
 

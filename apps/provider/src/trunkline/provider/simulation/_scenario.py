@@ -10,14 +10,14 @@ from random import Random
 
 import attrs
 
-from trunkline.provider.config import Settings
-from trunkline.provider.config._settings import (
+from trunkline.provider.config import (
     AuthSection,
     DatabaseSection,
     MediaSection,
     ProxySection,
     RegistrarSection,
     ServerSection,
+    Settings,
     WebSection,
 )
 
