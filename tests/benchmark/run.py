@@ -58,7 +58,7 @@ def main() -> int:
     parser.add_argument("scenarios", nargs="*", help=f"of {', '.join(EVERYTHING)}; all by default")
     parser.add_argument("--quick", action="store_true", help="one rate, few calls")
     parser.add_argument("--rounds", type=int, help="rounds of each scenario (3)")
-    parser.add_argument("--seconds", type=float, help="length of one round (6, quick 2)")
+    parser.add_argument("--seconds", type=float, help="length of one round (5, quick 2)")
     parser.add_argument("--rate", type=int, action="append", help="calls a second; may be given again")
     parser.add_argument("--most", type=int, default=20_000, help="rate at which the search for the peak ends")
     parser.add_argument("--users", type=int, help="registered users (1000, quick 500)")
@@ -97,7 +97,7 @@ class Bench:
         self._folder = folder
         self._scenarios = arguments.scenarios or EVERYTHING
         self._rounds = arguments.rounds or 3
-        self._seconds = arguments.seconds or (2 if quick else 6)
+        self._seconds = arguments.seconds or (2 if quick else 5)
         self._rates = arguments.rate or (RATES[:1] if quick else RATES)
         self._most = arguments.most
         self._users = arguments.users or (500 if quick else 1000)
