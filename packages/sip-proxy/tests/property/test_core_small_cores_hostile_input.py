@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trunkline.sip_parser import RemoteProtocolError, Request, parse_datagram
@@ -10,11 +10,16 @@ from trunkline.sip_parser.testing import message_bytes, mutated_bytes
 from trunkline.sip_proxy.core import Alternative, RedirectServer, StatelessProxy, Target
 from trunkline.sip_transaction import AckReceived, CancelReceived, RequestReceived, TransactionLayer
 
+VIA_THAT_CANNOT_BE_READ = (
+    b"INVITE sip:0@0.com SIP/2.0\r\nVia: SIP/2.0/U\r\n DP 0.com;branch=z9hG4bK0\r\nFrom: <sip:a@example.com>;tag=0\r\n"
+    b"To: <sip:a@example.com>;tag=0\r\nCall-ID: 0\r\nCSeq: 0 INVITE\r\nMax-Forwards: 1\r\n\r\n"
+)
 HOME = Alternative("sip:bob@home.test", q=0.5)
 
 
 @settings(max_examples=150, deadline=None)
 @given(mutated_bytes() | message_bytes())
+@example(VIA_THAT_CANNOT_BE_READ)
 def test_a_stateless_proxy_forwards_what_it_does_not_refuse(kit: Any, data: bytes) -> None:
     proxy = StatelessProxy(is_local=lambda host, port: host == "example.test")
     try:

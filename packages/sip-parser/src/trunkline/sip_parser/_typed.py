@@ -203,12 +203,6 @@ def read_top_via(headers: Headers) -> Via:
     Raises:
         RemoteProtocolError: there is none, or it cannot be read.
     """
-    names = headers._names
-    if "via" in names:
-        line = headers._lines[names.index("via")]
-        if "," not in line and len(line) <= REMEMBERED_LENGTH and (vias := remembered_line(line)):
-            top: Via = vias[0]
-            return top
     value = headers.top_value("via")
     if value is None:
         raise _missing("via")

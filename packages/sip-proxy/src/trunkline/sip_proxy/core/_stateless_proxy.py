@@ -34,7 +34,7 @@ from ._own_addresses import OwnAddresses
 from ._route_processing import IsLocal, Routed, RouteProcessing
 from ._stateless import Stateless
 from ._targets import Rejection, Target
-from ._validation import Validation
+from ._validation import Validation, unreadable
 
 _WITHOUT_BREADTH = frozenset({"ACK", "CANCEL"})
 
@@ -76,6 +76,11 @@ class StatelessProxy:
 
         Source: RFC 3261 §16.3
         """
+        try:
+            # no transaction layer has looked at it, and of a request within a dialog nobody else does
+            _ = request.top_via
+        except RemoteProtocolError as error:
+            return unreadable(error)
         return self._validation.check(request)
 
     def route(self, request: Request, flow: Flow) -> Routed:

@@ -50,7 +50,7 @@ class Validation:
             if request.max_forwards == 0 and not self._is_for_this_server(request):
                 return Rejection(483, reason_phrase(483))
         except RemoteProtocolError as error:
-            return _unreadable(error)
+            return unreadable(error)
         if "proxy-require" in request.headers and request.method not in _ANSWERED_ANYWAY:
             return self._check_extensions(request)
         return None
@@ -88,7 +88,8 @@ class Validation:
         return Rejection(420, reason_phrase(420), (("Unsupported", ", ".join(unknown)),))
 
 
-def _unreadable(error: RemoteProtocolError) -> Rejection:
+def unreadable(error: RemoteProtocolError) -> Rejection:
+    """Give the reason to refuse a request that cannot be read."""
     reason = error.reason
     # The reason speaks to whoever debugs the peer; it quotes what the peer sent, so it must fit on a line.
     usable = error.status_hint == 400 and reason.isprintable() and len(reason) <= 200
