@@ -12,7 +12,8 @@ from trunkline.sip_transaction import AckReceived, CancelReceived, RequestReceiv
 
 VIA_THAT_CANNOT_BE_READ = (
     b"INVITE sip:0@0.com SIP/2.0\r\nVia: SIP/2.0/U\r\n DP 0.com;branch=z9hG4bK0\r\n"
-    b"From: <sip:a@example.com>;tag=0\r\nTo: <sip:a@example.com>;tag=0\r\nCall-ID: 0\r\nCSeq: 0 INVITE\r\nMax-Forwards: 1\r\n\r\n"
+    b"From: <sip:a@example.com>;tag=0\r\nTo: <sip:a@example.com>;tag=0\r\nCall-ID: 0\r\n"
+    b"CSeq: 0 INVITE\r\nMax-Forwards: 1\r\n\r\n"
 )
 HOME = Alternative("sip:bob@home.test", q=0.5)
 

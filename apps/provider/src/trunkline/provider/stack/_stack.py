@@ -490,7 +490,9 @@ class Stack:
         headers: tuple[tuple[str, str], ...],
         now: float,
     ) -> None:
-        """Answer a request by ourselves."""
+        """Answer a request by ourselves, unless it has been answered."""
+        if transaction.last_status >= 200:
+            return
         response = make_response(
             transaction.request,
             status,
