@@ -35,24 +35,24 @@ def bindings(server, user):
 
 
 def test_usrloc_test_passes_with_digest(server, usrloc):
-    password = server.password("bob")
-    contact = "sip:bob@127.0.0.1:5777"
+    password = server.password("sam")  # whom no phone registers that this server has seen
+    contact = "sip:sam@127.0.0.1:5777"
     for seconds in (60, 120):  # the second time it is a refresh, for longer, and not a second binding
-        assert PASSED in usrloc(server, "bob", "-C", contact, "-x", str(seconds), password=password)
-        found = bindings(server, "bob")
+        assert PASSED in usrloc(server, "sam", "-C", contact, "-x", str(seconds), password=password)
+        found = bindings(server, "sam")
         assert list(found) == [contact]
         assert seconds - 10 < found[contact] <= seconds
-    assert PASSED in usrloc(server, "bob", "-C", "empty", password=password)  # a query
-    assert len(bindings(server, "bob")) == 1
-    assert PASSED in usrloc(server, "bob", "-C", "*", "-x", "0", password=password)
-    assert not bindings(server, "bob")
+    assert PASSED in usrloc(server, "sam", "-C", "empty", password=password)  # a query
+    assert len(bindings(server, "sam")) == 1
+    assert PASSED in usrloc(server, "sam", "-C", "*", "-x", "0", password=password)
+    assert not bindings(server, "sam")
 
 
 def test_usrloc_test_fails_with_a_wrong_password(server, usrloc):
-    server.password("bob")
+    server.password("sam")
     with pytest.raises(PeerError, match="authorization failed"):
-        usrloc(server, "bob", "-x", "60", password="wrong")
-    assert not bindings(server, "bob")
+        usrloc(server, "sam", "-x", "60", password="wrong")
+    assert not bindings(server, "sam")
 
 
 def test_traceroute_finds_us_and_then_the_phone(server, new_phone, sipsak):
