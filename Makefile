@@ -5,7 +5,11 @@
 # make wheels  build every wheel, install and test each package alone
 # make bench   measure, beside Kamailio where it is installed
 # make lock    renew requirements.lock from the pyproject files
-PYTHON ?= python3
+# the system's own Python where that on the path was built without optimisation, as pyenv does unless told: it is
+# a tenth to a fifth faster; PYTHON=... chooses another
+PYTHON ?= $(shell if ! python3 -c 'import sys, sysconfig as s; sys.exit("--enable-optimizations" not in s.get_config_var("CONFIG_ARGS"))' \
+  && /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))'; \
+  then echo /usr/bin/python3; else echo python3; fi 2>/dev/null)
 BIN := .venv/bin
 # the machine's own certificates: a company's mirror of the package index is signed by them
 export UV_SYSTEM_CERTS := 1
