@@ -137,20 +137,9 @@ def test_second_restart_finds_the_call_again(world: World) -> None:
     assert again.cdrs("cause") == [("bye",)]
 
 
-def test_nobody_gets_in_by_the_route_of_an_earlier_run(world: World) -> None:
-    alice, bob = world.phones("alice", "bob")
-    call = world.call(alice, bob)
-    alice.send(alice.within(call.caller, "BYE"))
-    bob.reply(bob.received("BYE"), 200)
-    world.restarted()
-    alice.inbox.clear()
-    call.caller.state = type(call.caller.state).CONFIRMED
-    alice.send(alice.within(call.caller, "INFO"))
-    alice.response(481)
-
-
-def test_configured_secret_makes_routes_outlive_a_restart(new_world: MakeWorld) -> None:
-    world = new_world(auth={"secret": "known to all runs"})
+@pytest.mark.parametrize("auth", [{}, {"secret": "known to all runs"}], ids=["drawn", "configured"])
+def test_routes_of_a_dialog_outlive_a_restart(new_world: MakeWorld, auth: dict[str, str]) -> None:
+    world = new_world(auth=auth)
     alice, bob = world.phones("alice", "bob")
     call = world.call(alice, bob)
     alice.send(alice.within(call.caller, "BYE"))
@@ -158,3 +147,16 @@ def test_configured_secret_makes_routes_outlive_a_restart(new_world: MakeWorld) 
     bob.inbox.clear()
     bob.send(bob.within(call.callee, "INFO"))
     alice.received("INFO")
+
+
+def test_another_secret_than_that_of_the_earlier_run_lets_nobody_in(new_world: MakeWorld) -> None:
+    world = new_world(auth={"secret": "of today"})
+    alice, bob = world.phones("alice", "bob")
+    call = world.call(alice, bob)
+    alice.send(alice.within(call.caller, "BYE"))
+    bob.reply(bob.received("BYE"), 200)
+    world.restarted(auth={"secret": "of tomorrow"})
+    alice.inbox.clear()
+    call.caller.state = type(call.caller.state).CONFIRMED
+    alice.send(alice.within(call.caller, "INFO"))
+    alice.response(481)

@@ -10,8 +10,10 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
+from sqlmodel import Session
 
-from trunkline.provider.store import Store, StoreError, check_database
+from trunkline.provider.store import Store, StoreError, _provisioning, check_database
+from trunkline.provider.store.models import SecretRow
 
 GiveUp = Callable[[], AbstractContextManager[None]]
 
@@ -187,3 +189,31 @@ def test_looking_changes_nothing(database: str, tmp_path: Path) -> None:
     assert check_database(database) == f"{tmp_path}/trunkline.db (ready)"
     with pytest.raises(StoreError, match="mkdir"):
         check_database(f"sqlite:///{tmp_path}/no/x.db")
+
+
+def test_a_secret_is_drawn_once_by_whoever_asks_first(database: str) -> None:
+    with Store.open(database) as one, Store.open(database) as other:
+        drawn = one.secret("record-route", lambda count: b"a" * count)
+        assert drawn == b"a" * 32
+        assert other.secret("record-route", lambda count: b"b" * count) == drawn
+        assert other.secret("another", lambda count: b"b" * count) == b"b" * 32
+    with Store.open(database) as again:
+        assert again.secret("record-route", lambda count: b"c" * count) == drawn
+
+
+def test_a_secret_drawn_by_two_at_once_is_that_of_the_first(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(database) as one, Store.open(database) as other:
+
+        def overtaken(session: Session, name: str, value: bytes) -> bytes:
+            monkeypatch.undo()
+            assert session.get(SecretRow, name) is None
+            session.rollback()
+            other.secret(name, lambda count: b"b" * count)
+            session.add(SecretRow(name=name, value=value.hex()))
+            session.flush()
+            return value
+
+        monkeypatch.setattr(_provisioning, "keep_secret", overtaken)
+        assert one.secret("record-route", lambda count: b"a" * count) == b"b" * 32

@@ -66,6 +66,8 @@ def assemble(
     location.load(store.load_bindings(0.0))
     # stretched to one length: what an operator types may be short
     secret = sha256(settings.auth.secret.encode()).digest() if settings.auth.secret else token(32)
+    # a restart makes new challenges, but dialogs live on: what proves a path ours must be the same
+    path_secret = secret if settings.auth.secret else store.secret("record-route", token)
     # answers go back to where the request came from, and not where it says: that is what reflectors do
     layer = TransactionLayer(token=token, heed_maddr=False)
     ports = {port for _, port in own}
@@ -157,7 +159,7 @@ def assemble(
             max_headers=settings.limits.headers,
             flow_timer=max(1, min(120, int(settings.limits.idle_seconds) // 2)),
         ),
-        secret=secret,
+        secret=path_secret,
     )
     calls.bind(stack)
     calls.recover(store.load_calls(), store.last_alive() or at, now)

@@ -80,7 +80,8 @@ class AuthSection(Section):
         "",
         expected="text",
         write='secret = "a long random text"',
-        description="Signs challenges; empty: a new one at each start. Nodes behind one name share it.",
+        description="Signs challenges and our Record-Routes; empty: one is drawn and kept in the database "
+        "for these, for challenges at each start. Nodes behind one name share it.",
     )
 
 

@@ -60,6 +60,7 @@ class Database:
         self.journalled: dict[tuple[str, str], None] = {}
         "Every call that was ever on disk as being up."
         self._report = report
+        self._secrets: dict[str, bytes] = {}
         self._run: dict[Statement, Callable[[Sequence[Row]], None]] = {
             statements.DELETE_BINDING: self._delete_bindings,
             statements.INSERT_BINDING: self._insert_bindings,
@@ -147,6 +148,10 @@ class Database:
         if not self.calls:
             return None
         return datetime.fromtimestamp(epoch(max(row[3] for row in self.calls.values())), UTC)
+
+    def secret(self, name: str, draw: Callable[[int], bytes]) -> bytes:
+        """Give the secret of that name, the same after every restart."""
+        return self._secrets.setdefault(name, draw(32))
 
     def subscriber(self, username: str, domain: str) -> Subscriber | None:
         """See `Store.subscriber`."""

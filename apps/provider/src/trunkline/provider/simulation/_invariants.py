@@ -135,8 +135,6 @@ def _same_end(world: World, call: CallSeen, mine: DialogSeen, answer: DialogSeen
         return  # a connection broke with the BYE in it, or was the only way to who is behind a NAT
     if undelivered and any(_was_down_for_bye(server, first) for server in servers):
         return  # where there is no server, a BYE is not repeated: the network says so (RFC 3261 §18.4)
-    if any(_forgot(server, call, mine.answered_at, first, last) for server in servers):
-        return
     world.report(
         "both sides agree",
         f"{call.call_id}: {first.phone} ended ({first.end}, {first.bye_status}) at {first.ended_at:.2f}, "
@@ -146,16 +144,6 @@ def _same_end(world: World, call: CallSeen, mine: DialogSeen, answer: DialogSeen
 
 def _was_down_for_bye(server: Server, dialog: DialogSeen) -> bool:
     return server.was_down(dialog.bye_sent_at - 1, dialog.bye_done_at + 1)
-
-
-def _forgot(server: Server, call: CallSeen, answered_at: float, first: DialogSeen, last: DialogSeen) -> bool:
-    """Tell whether a server without a lasting secret was killed when the call was not in its journal.
-
-    That is before it was written down, and after the BYE closed it, of which the other side may not know yet.
-    """
-    if server.settings.auth.secret or not server.was_down(answered_at - 1, last.ended_at):
-        return False
-    return not _was_journalled(server, call) or _was_down_for_bye(server, first)
 
 
 def _was_journalled(server: Server, call: CallSeen) -> bool:

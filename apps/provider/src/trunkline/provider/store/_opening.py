@@ -22,9 +22,9 @@ from trunkline.provider.store._errors import (
     sqlite_path,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 "The newest revision; a test holds it to the migrations."
-KNOWN = ("0001",)
+KNOWN = ("0001", "0002")
 "Every revision of this and earlier versions, the oldest first."
 
 BUSY_SECONDS = 5.0

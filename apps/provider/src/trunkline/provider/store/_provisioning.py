@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from trunkline.provider.store._errors import StoreError
 from trunkline.provider.store._subscribers import password_hashes
-from trunkline.provider.store.models import CdrRow, DomainRow, LocationRow, SubscriberRow
+from trunkline.provider.store.models import CdrRow, DomainRow, LocationRow, SecretRow, SubscriberRow
 
 # RFC 3261 §25.1 user, without escapes: what can be dialled and typed.
 _USERNAME = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]{1,64}\Z")
@@ -113,3 +113,12 @@ def _existing(session: Session, username: str, domain: str) -> SubscriberRow:
     if row is None:
         raise StoreError(f"there is no user {username}@{domain}; `trunkline user list` shows them")
     return row
+
+
+def keep_secret(session: Session, name: str, value: bytes) -> bytes:
+    """Give the secret of that name, which is `value` from now on where there is none yet."""
+    row = session.get(SecretRow, name)
+    if row is None:
+        row = SecretRow(name=name, value=value.hex())
+        session.add(row)
+    return bytes.fromhex(row.value)

@@ -178,6 +178,24 @@ class Store:
         """Tell whether anybody may run the service yet."""
         return self._read(lambda connection: connection.scalar(_statements.SELECT_ADMINISTRATOR)) is not None
 
+    def secret(self, name: str, draw: Callable[[int], bytes]) -> bytes:
+        """Give the 32 secret bytes of that name; of all who share the database, the first to ask draws them.
+
+        Args:
+            name: what they are for, at most 32 characters.
+            draw: gives that many random bytes.
+
+        Raises:
+            StoreError: when the database fails.
+        """
+        from trunkline.provider.store import _provisioning
+
+        drawn = draw(32)
+        try:
+            return self._edit(lambda session: _provisioning.keep_secret(session, name, drawn))
+        except StoreError:  # somebody else has drawn one meanwhile; if not, this says again what is wrong
+            return self._edit(lambda session: _provisioning.keep_secret(session, name, drawn))
+
     def add_subscriber(self, username: str, domain: str, password: str, *, email: str = "") -> Subscriber:
         """Add a subscriber; the password is kept as hashes only.
 

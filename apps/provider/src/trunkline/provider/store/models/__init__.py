@@ -9,6 +9,7 @@ from trunkline.provider.store.models.administration import Administrator
 from trunkline.provider.store.models.base import TABLE_VERSIONS, Table, TableVersion
 from trunkline.provider.store.models.calls import LiveCall
 from trunkline.provider.store.models.location import LocationRow
+from trunkline.provider.store.models.secrets import SecretRow
 from trunkline.provider.store.models.subscribers import DomainRow, SubscriberRow
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "LiveCall",
     "LocationRow",
     "MissedCall",
+    "SecretRow",
     "SubscriberRow",
     "Table",
     "TableVersion",
