@@ -300,7 +300,7 @@ class Node:
 
     def _send(self, effect: Send) -> None:
         flow = effect.flow
-        transport = self._udp.get(flow.local) if flow.transport == "UDP" else self._tcp.get(flow.local)
+        transport = self._tcp.get(flow.local) if flow.reliable else self._udp.get(flow.local)
         if transport is None:
             self._send_failed(effect.key, flow, f"no listening point for {flow.transport}")
         else:
