@@ -9,6 +9,7 @@ from trunkline.sip_transaction import (
     ClientTransaction,
     Dropped,
     Flow,
+    RequestReceived,
     Send,
     ServerTransaction,
     State,
@@ -68,8 +69,40 @@ def test_copies_of_a_broken_request_get_the_same_answer(desk):
 def test_ack_for_a_stateless_answer_ends_here(desk):
     (send,) = broken(desk, via="SIP/2.0/UDP not a host;;")
     to = parse_datagram(send.data).headers.get("to")
-    (effect,) = desk.receive(desk.request("ACK", to=to))
-    assert isinstance(effect, Dropped)
+    assert desk.receive(desk.request("ACK", to=to)) == []
+
+
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "OPTIONS"])
+def test_challenge_given_without_state_leaves_nothing_and_is_given_again(desk, method):
+    challenge = [("Proxy-Authenticate", 'Digest realm="r"'), ("Server", "here")]
+    tags = set()
+    for _ in range(3):
+        (received,) = desk.receive(desk.request(method))
+        assert isinstance(received, RequestReceived)
+        (send,) = desk.layer.respond_statelessly(received.transaction, 407, headers=challenge)
+        response = parse_datagram(send.data)
+        assert (response.status, response.headers.get("proxy-authenticate")) == (407, challenge[0][1])
+        assert response.headers.get("via") == received.request.headers.get("via")
+        assert send.flow == desk.flow
+        assert (desk.layer.len_server, len(desk.layer._timers)) == (0, 0)
+        assert desk.layer.respond_statelessly(received.transaction, 407) == []
+        assert desk.layer.respond(received.transaction, response, now=desk.now) == []
+        tags.add(response.to_tag)
+    assert len(tags) == 1
+    assert desk.layer.statistics.finals[4] == 3
+    if method == "INVITE":
+        assert desk.receive(desk.request("ACK", to=response.headers.get("to"))) == []
+        assert desk.layer.statistics.absorbed_requests == 1
+
+
+def test_only_failures_are_given_without_state(desk):
+    (received,) = desk.receive(desk.request())
+    with pytest.raises(LocalProtocolError):
+        desk.layer.respond_statelessly(received.transaction, 200)
+    busy = make_response(received.request, 486, to_tag="t")
+    (answer,) = desk.layer.respond(received.transaction, busy, now=desk.now)
+    assert isinstance(answer, Send)
+    assert desk.layer.respond_statelessly(received.transaction, 407) == []
 
 
 def test_stateless_answers_of_two_layers_are_told_apart(desk):

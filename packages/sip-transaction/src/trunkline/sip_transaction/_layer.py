@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from trunkline.sip_parser import (
     MAGIC_COOKIE,
     Headers,
+    LocalProtocolError,
     Message,
     RemoteProtocolError,
     Request,
@@ -40,7 +41,7 @@ from ._routing import mark_source
 from ._server import ServerTransaction, ServerTransactions
 from ._stateless import StatelessAnswers
 from ._statistics import Statistics
-from ._tables import ClientInput, ServerInput
+from ._tables import ClientInput, ServerInput, State
 from ._timers import TimerQueue, TimerValues
 from ._top_via import TopVia, read_top_via
 
@@ -171,7 +172,7 @@ class TransactionLayer:
         if transaction is not None:
             self._servers.step(transaction, ServerInput.ACK, event, now, effects)
         elif self._stateless.is_acknowledged_by(request):
-            self._drop("ACK to a response sent without a transaction", flow, request, effects)
+            self.statistics.absorbed_requests += 1
         else:
             mark_source(request, via, flow, force_rport=self._force_rport, heed_maddr=False)
             effects.append(event)
@@ -224,6 +225,35 @@ class TransactionLayer:
         effects: Effects = []
         self._servers.respond(transaction, response, now, effects)
         return effects
+
+    def respond_statelessly(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        reason: str | None = None,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> list[Effect]:
+        """Answer a request and forget it: a copy of it that comes later is a new request, answered anew.
+
+        For what changes nothing, above all challenges: who sends requests without credentials fills no memory.
+        The To tag is the same for every copy, and the ACK to such an answer ends in the layer.
+
+        Args: `status` from 300; `reason` and `headers` as for `make_response`.
+        Returns: a Send; nothing when the request has been answered finally.
+        Raises: LocalProtocolError for another status.
+        Source: RFC 3261 §8.2.7, §22.1
+        """
+        if status < 300:
+            raise LocalProtocolError(f"expected a status from 300 for an answer without state, got {status}")
+        if transaction.last_status >= 200 or transaction.state is State.TERMINATED:
+            return []
+        self._servers.forget(transaction)
+        transaction.last_status = status
+        self.statistics.user_replies += 1
+        self.statistics.finals[status // 100] += 1
+        request, flow = transaction.request, transaction.response_flow
+        return [self._stateless.answer(request, status, reason, headers, flow)]
 
     def send_request(
         self, request: Request, flow: Flow, *, now: float

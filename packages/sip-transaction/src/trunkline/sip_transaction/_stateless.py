@@ -1,13 +1,14 @@
-"""Stateless answers: what is said to a request that cannot have a transaction, as it could not be read.
+"""Stateless answers: what is said to a request that has no transaction, as it could not be read or is not to
+leave anything behind.
 
-Not here: which requests those are (`_layer`), and what is answered in a transaction (`_server`).
+Not here: which requests those are (`_layer` and its user), and what is answered in a transaction (`_server`).
 
 Source: RFC 3261 §8.2.7, §21.4.1
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 from trunkline.sip_parser import RemoteProtocolError, Request, make_response
@@ -55,13 +56,23 @@ class StatelessAnswers:
         except RemoteProtocolError:
             response_flow = flow
         reason = error.reason
-        response = make_response(
-            request,
-            error.status_hint,
-            reason if reason.isprintable() and len(reason) <= _MAX_REASON else None,
-            to_tag=self._tag + _digest(request),
-            headers=self._headers,
-        )
+        usable = reason.isprintable() and len(reason) <= _MAX_REASON
+        return self.answer(request, error.status_hint, reason if usable else None, (), response_flow)
+
+    def answer(
+        self,
+        request: Request,
+        status: int,
+        reason: str | None,
+        headers: Iterable[tuple[str, str]],
+        response_flow: Flow,
+    ) -> Send:
+        """Answer a request whose top Via is marked already.
+
+        Source: RFC 3261 §8.2.6, §8.2.7
+        """
+        to_tag = self._tag + _digest(request)
+        response = make_response(request, status, reason, to_tag=to_tag, headers=(*self._headers, *headers))
         return Send(response.to_bytes(), response_flow, None)
 
     def is_acknowledged_by(self, ack: Request) -> bool:

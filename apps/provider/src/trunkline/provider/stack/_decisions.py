@@ -79,9 +79,10 @@ class Decisions:
         proxy = context.request.method != "REGISTER"
         name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
         challenges = self._stack.authenticator.challenges(decision.realm, stale=decision.stale, at=context.at)
-        self._stack.answer(
-            transaction, 407 if proxy else 401, None, tuple((name, value) for value in challenges), now
-        )
+        headers = (*((name, value) for value in challenges), *self._stack.server_header)
+        # nothing is kept of who has shown no credentials, as with the classic provider (RFC 3261 §26.3.2.4)
+        effects = self._stack.layer.respond_statelessly(transaction, 407 if proxy else 401, headers=headers)
+        self._stack.carry_on(effects, now)
 
     def _redirect(
         self, transaction: ServerTransaction, _: RequestContext, decision: Redirect, now: float
