@@ -236,7 +236,7 @@ class TransactionLayer:
     ) -> list[Effect]:
         """Answer a request and forget it: a copy of it that comes later is a new request, answered anew.
 
-        For what changes nothing, above all challenges: who sends requests without credentials fills no memory.
+        For what changes nothing, above all challenges: requests without credentials then fill no memory.
         The To tag is the same for every copy, and the ACK to such an answer ends in the layer.
 
         Args: `status` from 300; `reason` and `headers` as for `make_response`.
