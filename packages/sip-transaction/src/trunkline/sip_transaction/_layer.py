@@ -202,8 +202,8 @@ class TransactionLayer:
 
     def _tag_of(self, invite: ServerTransaction) -> str:
         """Give the To tag our responses to an INVITE carry, or a new one. Source: RFC 3261 §9.2"""
-        if invite._send is not None:
-            tag = parse_datagram(invite._send.data).to_tag
+        if invite._sent is not None:
+            tag = parse_datagram(invite._sent).to_tag
             if tag is not None:
                 return tag
         return self._token(5).hex()
@@ -347,17 +347,12 @@ class TransactionLayer:
         Returns: retransmissions, automatic 100s, TimedOut and Terminated, by deadline.
         """
         effects: Effects = []
-        for timer in self._timers.take_due(now):
-            transaction = timer.owner
-            if transaction is None:
-                continue  # stopped by a timer that fired just before it
-            timer.owner = None
+        clients, servers = self._clients, self._servers
+        for _, transaction, input_ in self._timers.take_due(now):
             if isinstance(transaction, ClientTransaction):
-                name = _CLIENT_TIMER_NAMES[timer.input]
-                self._clients.step(transaction, timer.input, name, now, effects)
+                clients.step(transaction, input_, _CLIENT_TIMER_NAMES[input_], now, effects)
             else:
-                name = _SERVER_TIMER_NAMES[timer.input]
-                self._servers.step(transaction, timer.input, name, now, effects)
+                servers.step(transaction, input_, _SERVER_TIMER_NAMES[input_], now, effects)
         return effects
 
     @property
