@@ -97,6 +97,7 @@ class ClientTransactions:
         "_timer_m",
         "_trying",
         "_statistics",
+        "_tell_all_ends",
         "_timers",
         "_user_agent",
         "_values",
@@ -109,12 +110,14 @@ class ClientTransactions:
         values: TimerValues,
         statistics: Statistics,
         user_agent: str | None,
+        tell_all_ends: bool,
     ) -> None:
         self.by_key: dict[ClientKey, ClientTransaction] = {}
         self._timers = timers
         self._values = values
         self._statistics = statistics
         self._user_agent = user_agent
+        self._tell_all_ends = tell_all_ends
         t1, give_up = values.t1, values.give_up
         self._timer_a = timers.line(ClientInput.TIMER_A, t1)
         self._timer_b = timers.line(ClientInput.TIMER_B, give_up)
@@ -160,12 +163,15 @@ class ClientTransactions:
         }
         self._cancel_trying = compile_rows(NON_INVITE_CLIENT, ClientInput, hidden, {})[State.TRYING]
 
-    def start(self, request: Request, flow: Flow, now: float, effects: Effects) -> ClientTransaction:
+    def start(
+        self, request: Request, flow: Flow, branch: str | None, now: float, effects: Effects
+    ) -> ClientTransaction:
         """Make the transaction of a request and send it. See `TransactionLayer.send_request`."""
         method = request.method
-        branch = own_branch(request.headers) or request.top_via.branch
         if not branch:
-            raise LocalProtocolError("expected a branch in the request's top Via; new_branch() makes one")
+            branch = own_branch(request.headers) or request.top_via.branch
+            if not branch:
+                raise LocalProtocolError("expected a branch in the request's top Via; new_branch() makes one")
         if method == "INVITE":
             row, short, long = self._calling, self._timer_a, self._timer_b
         elif method == "ACK":
@@ -200,10 +206,9 @@ class ClientTransactions:
         effects.append(send)
         return transaction
 
-    def receive(
-        self, transaction: ClientTransaction, event: ResponseReceived, now: float, effects: Effects
-    ) -> None:
+    def receive(self, event: ResponseReceived, now: float, effects: Effects) -> None:
         """Give a response to the transaction it belongs to."""
+        transaction = event.transaction
         transition = transaction._row[_INPUT_OF_CLASS[event.response.status // 100]]
         if transition is not None:
             perform, transaction._row = transition
@@ -284,10 +289,14 @@ class ClientTransactions:
         line.start(transaction, now)
 
     def _stop_timers(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
-        if transaction._short is not None:
-            transaction._short.pop(transaction, None)
-        if transaction._long is not None:
-            transaction._long.pop(transaction, None)
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
+        line = transaction._long
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._long = None
         transaction._send = None
 
     def _send_ack(
@@ -339,7 +348,8 @@ class ClientTransactions:
 
     def _forget(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
         self._forget_quietly(transaction, None, now, effects)
-        effects.append(Terminated(transaction))
+        if self._tell_all_ends or transaction.user is not None:
+            effects.append(Terminated(transaction))
 
     def _keep_quiet(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
         """Do nothing where other transactions tell their user."""

@@ -24,12 +24,7 @@ def own_branch(headers: Headers) -> str:
 
     Only to look for what is known: another's Via may spell the same in other ways.
     """
-    via = headers.top_value("via") or ""
-    start = via.find(";branch=") + 8
-    if start < 8:
-        return ""
-    end = via.find(";", start)
-    return via[start:end] if end > 0 else via[start:]
+    return (headers.top_value("via") or "").partition(";branch=")[2].partition(";")[0]
 
 
 def own_key(response: Response) -> ClientKey:

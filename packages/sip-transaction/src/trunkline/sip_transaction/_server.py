@@ -92,6 +92,7 @@ class ServerTransactions:
         "_proceeding",
         "_server",
         "_statistics",
+        "_tell_all_ends",
         "_terminated",
         "_timer_100",
         "_timer_100_of_others",
@@ -113,6 +114,7 @@ class ServerTransactions:
         values: TimerValues,
         statistics: Statistics,
         server: str | None,
+        tell_all_ends: bool,
     ) -> None:
         self.by_key: dict[ServerKey, ServerTransaction] = {}
         # Where the ACK of an RFC 2543 peer finds its INVITE: by the To tag we answered with.
@@ -122,6 +124,7 @@ class ServerTransactions:
         self._values = values
         self._statistics = statistics
         self._server = server
+        self._tell_all_ends = tell_all_ends
         give_up, later = values.give_up, values.non_invite_trying_delay
         # Without a delay the 100 to an INVITE goes at once.
         delay = values.trying_delay
@@ -299,10 +302,14 @@ class ServerTransactions:
         transaction._sent = None
 
     def _stop_timers(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
-        if transaction._short is not None:
-            transaction._short.pop(transaction, None)
-        if transaction._long is not None:
-            transaction._long.pop(transaction, None)
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
+        line = transaction._long
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._long = None
 
     def _start_gh(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
         if not transaction.response_flow.reliable:
@@ -362,7 +369,8 @@ class ServerTransactions:
 
     def _forget(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
         self._forget_quietly(transaction, None, now, effects)
-        effects.append(Terminated(transaction))
+        if self._tell_all_ends or transaction.user is not None:
+            effects.append(Terminated(transaction))
 
     def _keep_quiet(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
         """Do nothing where other transactions tell their user."""
