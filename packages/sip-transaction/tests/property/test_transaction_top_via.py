@@ -27,12 +27,13 @@ params = st.lists(
             "; rport",
             ";rportal",
             ";xrport",
+            ";alias",
+            ";Maddr=224.0.1.75",
             ";received=203.0.113.6",
             ";Received",
             ";maddr=224.0.1.75",
             ";ttl=1",
             ';x="a;rport;branch=z9hG4bKno"',
-            ";alias",
             ", SIP/2.0/UDP other;branch=z9hG4bKother",
         ]
     ),
@@ -60,13 +61,14 @@ def test_quick_reading_is_the_same_as_parsing(text):
     if parsed is None:
         assert read._via is None  # the quick way need not see every fault
         return
-    assert read.host == parsed.host
-    assert read.port == parsed.port
+    assert read.sender.host == parsed.host
+    assert read.sender.name == parsed.host.lower()
+    assert read.sender.port == parsed.port
     assert read.branch == parsed.branch
     assert read.asks_rport == ("rport" in parsed.params)
     assert read.claims == ("received" in parsed.params or bool(parsed.params.get("rport")))
     assert read.maddr == parsed.params.get("maddr")
-    assert (read.port or read.default_port) == parsed.sent_by[1]
+    assert read.response_port == parsed.sent_by[1]
     for port in (None, 4444):
         marked = Via.parse(read.marked("198.51.100.9", port))
         assert marked.received == "198.51.100.9"

@@ -69,7 +69,7 @@ def server_key(request: Request, via: TopVia, method: str) -> ServerKey:
     # A cookie alone tells no transactions apart. Source: RFC 4475 §3.2.1
     if branch is not None and len(branch) > 7 and (branch.startswith(MAGIC_COOKIE) or _is_cookie(branch)):
         # The Call-ID is the same in all that belongs together; it is here for agents that repeat a branch.
-        return branch, via.host.lower(), via.port, method, request.headers.get("call-id")
+        return branch, via.sender.name, via.sender.port, method, request.headers.get("call-id")
     return old_server_key(request, method, request.to_tag)
 
 

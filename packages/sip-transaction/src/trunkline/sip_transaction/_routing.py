@@ -23,9 +23,9 @@ def mark_source(
     """
     host, port = flow.remote
     symmetric = force_rport or via.asks_rport
-    sent_by_port = via.port or via.default_port
+    sent_by_port = via.response_port
     # What the peer wrote about its own address is never believed, so its claims are overwritten.
-    if via.asks_rport or via.claims or via.host != host or (symmetric and sent_by_port != port):
+    if via.asks_rport or via.claims or via.sender.host != host or (symmetric and sent_by_port != port):
         request.headers.replace_top("via", via.marked(host, port if symmetric else None))
     if flow.reliable:
         return flow
@@ -43,8 +43,7 @@ def reconnection(request: Request, flow: Flow) -> Flow:
     Source: RFC 3261 §18.2.2
     """
     try:
-        via = read_top_via(request)
-        port = via.port or via.default_port
+        port = read_top_via(request).response_port
     except RemoteProtocolError:  # with our marks in it, it is looked at more closely than when it came
         port = 5060
     return Flow(flow.transport, flow.local, (flow.remote[0], port))

@@ -1,8 +1,9 @@
 """TopVia: what the layer reads of a request's top Via, and how it writes its marks into it.
 
 Strategy: every request comes through here, and nearly all of them spell their Via the plain way, so that one
-look at its text does. Whatever is spelled in another way (blanks, quotes, IPv6, upper-case names, an own
-"received" or "maddr") is left to the parser of Via. Both ways give the same, which is tested.
+look at its parameters does. What stands before them is the same in all that a peer sends, and is remembered.
+Whatever is spelled in another way (blanks, quotes, IPv6, upper-case names, an own "received" or "maddr") is
+left to the parser of Via. Both ways give the same, which is tested.
 
 Not here: what the marks are and where responses go (`_routing`).
 """
@@ -10,6 +11,7 @@ Not here: what the marks are and where responses go (`_routing`).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -18,25 +20,39 @@ from trunkline.sip_parser import Request, Via
 
 # The protocols as they are plainly spelled, and their default ports.
 _PLAIN_PROTOCOLS: Final = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 80, "WSS": 443, "SCTP": 5060}
+_match_sender = re.compile(r"SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?").fullmatch
+
+# What is remembered is bounded by these: peers, and the characters of one.
+_REMEMBERED: Final = 4096
+_REMEMBERED_LENGTH: Final = 100
 
 _VALUE: Final = r"[A-Za-z0-9\-.!%*_+`'~=:/@&$?()|#]"
 # The branch, with rport on either side of it where it is asked for, before whatever matters to nobody here.
-_match_plain = re.compile(
-    rf"SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::([0-9]{{1,5}}))?(;rport)?;branch=({_VALUE}+)(;rport)?"
-    rf"(?:;(?!(?i:branch|rport|received|maddr)){_VALUE}*)*"
+_match_params = re.compile(
+    rf"(rport;)?branch=({_VALUE}+)(;rport)?(?:;(?!(?i:branch|rport|received|maddr)){_VALUE}*)*"
 ).fullmatch
+
+
+@attrs.frozen(slots=True)
+class Sender:
+    """Who wrote a Via: what stands in it before the parameters."""
+
+    host: str
+    """The host of sent-by, as spelled."""
+    name: str
+    """The host of sent-by, in lower case."""
+    port: int | None
+    """The port of sent-by, None when it does not say."""
+    default_port: int
+    """The port that its transport has by default."""
 
 
 @attrs.define(slots=True, eq=False, weakref_slot=False)
 class TopVia:
     """Hold the parts of a request's top Via that matter to transactions."""
 
-    host: str
-    """The host of sent-by, as spelled."""
-    port: int | None
-    """The port of sent-by, None when it does not say."""
-    default_port: int
-    """The port that its transport has by default."""
+    sender: Sender
+    """Its protocol and sent-by."""
     branch: str | None
     """The branch, None when there is none."""
     asks_rport: bool
@@ -47,6 +63,11 @@ class TopVia:
     """The address responses must go to, None mostly."""
     _text: str
     _via: Via | None
+
+    @property
+    def response_port(self) -> int:
+        """The port that responses go to where nothing else is asked for."""
+        return self.sender.port or self.sender.default_port
 
     def marked(self, host: str, port: int | None) -> str:
         """Write the Via anew with received and, unless `port` is None, rport."""
@@ -72,16 +93,29 @@ def read_top_via(request: Request) -> TopVia:
     Source: RFC 3261 §20.42, RFC 3581 §3
     """
     text = request.headers.top_value("via") or ""
-    match = _match_plain(text)
+    written, _, params = text.partition(";")
+    match = _match_params(params)
+    if match is None or len(written) > _REMEMBERED_LENGTH:
+        return _parse(request)
+    rport, branch, rport_after = match.groups()
+    sender = _read_sender(written)
+    if sender is None or (rport and rport_after):
+        return _parse(request)
+    return TopVia(sender, branch, bool(rport or rport_after), False, None, text, None)
+
+
+@lru_cache(_REMEMBERED)
+def _read_sender(written: str) -> Sender | None:
+    """Read what is plainly spelled; None where only the parser of Via knows."""
+    match = _match_sender(written)
     if match is None:
-        return _parse(request)
-    transport, host, port, rport, branch, rport_after = match.groups()
+        return None
+    transport, host, digits = match.groups()
     default_port = _PLAIN_PROTOCOLS.get(transport)
-    number = int(port) if port else None
-    if default_port is None or (number is not None and number > 65535) or (rport and rport_after):
-        return _parse(request)
-    asks_rport = rport is not None or rport_after is not None
-    return TopVia(host, number, default_port, branch, asks_rport, False, None, text, None)
+    port = int(digits) if digits else None
+    if default_port is None or (port is not None and port > 65535):
+        return None
+    return Sender(host, host.lower(), port, default_port)
 
 
 def _parse(request: Request) -> TopVia:
@@ -89,9 +123,7 @@ def _parse(request: Request) -> TopVia:
     params = via.params
     maddr = params.get("maddr")
     return TopVia(
-        via.host,
-        via.port,
-        _PLAIN_PROTOCOLS.get(via.transport, 5060),
+        Sender(via.host, via.host.lower(), via.port, _PLAIN_PROTOCOLS.get(via.transport, 5060)),
         via.branch,
         "rport" in params,
         "received" in params or bool(params.get("rport")),
