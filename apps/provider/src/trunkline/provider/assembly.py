@@ -67,7 +67,7 @@ def assemble(
     # stretched to one length: what an operator types may be short
     secret = sha256(settings.auth.secret.encode()).digest() if settings.auth.secret else token(32)
     # answers go back to where the request came from, and not where it says: that is what reflectors do
-    layer = TransactionLayer(token=token, heed_maddr=False)
+    layer = TransactionLayer(token=token, heed_maddr=False, tell_all_ends=False)
     ports = {port for _, port in own}
 
     def is_local(host: str, port: int | None) -> bool:

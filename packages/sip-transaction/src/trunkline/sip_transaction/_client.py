@@ -347,7 +347,9 @@ class ClientTransactions:
         effects.append(TransportFailed(transaction, reason))
 
     def _forget(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
-        self._forget_quietly(transaction, None, now, effects)
+        if transaction._short is not None or transaction._long is not None:
+            self._stop_timers(transaction, None, now, effects)
+        del self.by_key[transaction.key]
         if self._tell_all_ends or transaction.user is not None:
             effects.append(Terminated(transaction))
 
@@ -372,7 +374,8 @@ class ClientTransactions:
     def _accept(
         self, transaction: ClientTransaction, event: ResponseReceived, now: float, effects: Effects
     ) -> None:
-        self._stop_timers(transaction, None, now, effects)
+        if transaction._send is not None or transaction._long is not None:
+            self._stop_timers(transaction, None, now, effects)
         transaction.last_status = event.response.status
         effects.append(event)
         self._timer_m.start(transaction, now)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @attrs.define(slots=True, eq=False, weakref_slot=False)
 class Send:
-    """Send these bytes by this flow; the same bytes come again when they are to be retransmitted."""
+    """Send these bytes by this flow; the same object comes again when they are to be retransmitted."""
 
     data: bytes
     """One whole message."""

@@ -204,8 +204,8 @@ class TransactionLayer:
 
     def _tag_of(self, invite: ServerTransaction) -> str:
         """Give the To tag our responses to an INVITE carry, or a new one. Source: RFC 3261 §9.2"""
-        if invite._sent is not None:
-            tag = parse_datagram(invite._sent).to_tag
+        if invite._last is not None:
+            tag = parse_datagram(invite._last.data).to_tag
             if tag is not None:
                 return tag
         return self._token(5).hex()

@@ -63,8 +63,8 @@ class ServerTransaction:
     """Whatever the transaction user wants to find here again."""
     last_status: int = 0
     """Status of the last response sent; 0 before there is one."""
-    _sent: bytes | None = None
-    """The last response sent, to be sent again."""
+    _last: Send | None = None
+    """The last response, to be sent again."""
     _short: Line[Any] | None = None
     """The line of the timer that sends a 100, or the response again, where it is or was last."""
     _long: Line[Any] | None = None
@@ -228,10 +228,10 @@ class ServerTransactions:
             input_ = _INPUT_OF_CLASS[status // 100]
         transition = transaction._row[input_]
         if transition is not None:
-            before = transaction._sent
+            before = transaction._last
             perform, transaction._row = transition
             perform(transaction, response, now, effects)
-            if transaction._sent is not before:
+            if transaction._last is not before:
                 self._statistics.user_replies += 1
 
     def connection_lost(self, flow: Flow) -> None:
@@ -244,8 +244,9 @@ class ServerTransactions:
         """Send the last response again, by a new connection to where the request came from."""
         instead = reconnection(transaction.request, transaction.response_flow)
         transaction.response_flow = instead
-        if transaction._sent is not None:
-            effects.append(Send(transaction._sent, instead, transaction.key))
+        if transaction._last is not None:
+            transaction._last = Send(transaction._last.data, instead, transaction.key)
+            effects.append(transaction._last)
 
     def forget(self, transaction: ServerTransaction) -> None:
         """Take a transaction out without a word. See `TransactionLayer.forget`."""
@@ -273,13 +274,13 @@ class ServerTransactions:
         if status >= 200 > transaction.last_status:
             self._statistics.finals[status // 100] += 1
         transaction.last_status = status
-        data = transaction._sent = response.to_bytes()
-        effects.append(Send(data, transaction.response_flow, transaction.key))
+        send = transaction._last = Send(response.to_bytes(), transaction.response_flow, transaction.key)
+        effects.append(send)
         if status >= 300 and transaction.method == "INVITE" and is_old(transaction.key):
             self._expect_old_ack(transaction, response)
 
     def _send_100(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
-        if transaction._sent is None:
+        if transaction._last is None:
             self._statistics.layer_replies += 1
             self._send(transaction, self._make_100(transaction.request), now, effects)
 
@@ -294,12 +295,11 @@ class ServerTransactions:
     ) -> None:
         if timer is not None:
             self._statistics.retransmissions += 1
-        data = transaction._sent
-        if data is not None:
-            effects.append(Send(data, transaction.response_flow, transaction.key))
+        if transaction._last is not None:
+            effects.append(transaction._last)
 
     def _keep_silent(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
-        transaction._sent = None
+        transaction._last = None
 
     def _stop_timers(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
         line = transaction._short
@@ -335,7 +335,7 @@ class ServerTransactions:
             self.step(transaction, ServerInput.TIMER_J, None, now, effects)
         else:
             self._timer_j.start(transaction, now)
-            if transaction._sent is not None:
+            if transaction._last is not None:
                 # a request that was read is several times as large as all the rest; a user who was too
                 # slow may need it still
                 del transaction.request
@@ -368,7 +368,10 @@ class ServerTransactions:
         effects.append(TransportFailed(transaction, reason))
 
     def _forget(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
-        self._forget_quietly(transaction, None, now, effects)
+        if transaction._short is not None or transaction._long is not None or self._ack_keys:
+            self._forget_quietly(transaction, None, now, effects)
+        else:
+            del self.by_key[transaction.key]
         if self._tell_all_ends or transaction.user is not None:
             effects.append(Terminated(transaction))
 
