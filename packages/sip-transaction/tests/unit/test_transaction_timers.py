@@ -93,7 +93,9 @@ def test_lingering_timer_does_not_hold_back_a_prompt_one(queue):
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from([0.2, 0.5, 1, 32]), st.booleans(), st.booleans(), st.sampled_from([0, 0.1, 1])),
+        st.tuples(
+            st.sampled_from([0.2, 0.5, 1, 32]), st.booleans(), st.booleans(), st.sampled_from([0, 0.1, 1])
+        ),
         max_size=30,
     )
 )

@@ -399,13 +399,15 @@ class ServerTransactions:
     # The phrases: what nearly every transaction does, each as its actions do it one after the other.
 
     def _ring(self, transaction: ServerTransaction, response: Response, now: float, effects: Effects) -> None:
-        self._stop_timers(transaction, None, now, effects)
+        if transaction._short is not None or transaction._long is not None:
+            self._stop_timers(transaction, None, now, effects)
         self._send(transaction, response, now, effects)
 
     def _accept(
         self, transaction: ServerTransaction, response: Response, now: float, effects: Effects
     ) -> None:
-        self._stop_timers(transaction, None, now, effects)
+        if transaction._short is not None or transaction._long is not None:
+            self._stop_timers(transaction, None, now, effects)
         self._send(transaction, response, now, effects)
         self._timer_l.start(transaction, now)
 

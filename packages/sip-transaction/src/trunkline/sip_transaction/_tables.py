@@ -237,9 +237,9 @@ NON_INVITE_CLIENT: ClientTable = _non_invite_client()
 INVITE_SERVER: ServerTable = _invite_server()
 NON_INVITE_SERVER: ServerTable = _non_invite_server()
 
-# A compiled row is a list indexed by the input: None, or one callable that performs the actions and the row of
-# the next state. Its last item is the state it is the row of. One list index a message instead of hashing a
-# pair of enum members.
+# A compiled row is a list indexed by the input: None, or one callable that performs the actions and the row
+# of the next state. Its last item is the state it is the row of. One list index a message instead of hashing
+# a pair of enum members.
 Row = list[Any]
 
 Perform = Callable[..., None]

@@ -1,10 +1,11 @@
 """Timers: how long each one of RFC 3261's table 4 runs, and the queue that holds those running.
 
-The queue is one line per timer and duration, in which nothing stands but the transactions. As time only goes
-forward, each line is sorted by itself. There are two kinds. Most timers that lead to something are stopped long
-before their time: their line is a dictionary from transaction to deadline, out of which one is taken at once.
-Those that only end a wait run to their end, and there are many of them: their line is two deques, and one that
-is over before keeps its place until its time, when the table of its machine has no row for it.
+The queue is one line per timer and duration, in which nothing stands but the transactions. As time only
+goes forward, each line is sorted by itself. There are two kinds. Most timers that lead to something are
+stopped long before their time: their line is a dictionary from transaction to deadline, out of which one is
+taken at once. Those that only end a wait run to their end, and there are many of them: their line is two
+deques, and a transaction that is over before keeps its place until its time, when the table of its machine
+has no row for the input.
 
 Not here: what happens when a timer fires (`_tables`).
 """
