@@ -77,3 +77,38 @@ def test_quick_reading_is_the_same_as_parsing(text):
         others = [name for name in parsed.params if name not in ("received", "rport")]
         assert [name for name in marked.params if name not in ("received", "rport")] == others
         assert (marked.host, marked.port, marked.branch) == (parsed.host, parsed.port, parsed.branch)
+
+
+@settings(deadline=None)
+@given(
+    st.tuples(protocols, st.sampled_from([" ", "  "]), hosts, ports, params).map("".join),
+    st.sampled_from(["", ", SIP/2.0/UDP below;branch=z9hG4bKbelow"]),
+    st.sampled_from([[], [("Via", "SIP/2.0/TCP under;branch=z9hG4bKunder")]]),
+    st.sampled_from(["198.51.100.9", "2001:db8::9", "fe80::9%eth0"]),
+    st.sampled_from([None, 4444]),
+    st.sampled_from(["OPTIONS", "BYE"]),
+)
+@example("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa=b;rport", "", [], "198.51.100.9", 4444, "OPTIONS")
+@example("SIP/2.0/UDP 192.0.2.1;rport;branch=z9hG4bKa", "", [], "198.51.100.9", 4444, "OPTIONS")
+@example("SIP/2.0/UDP 192.0.2.1:0;branch=z9hG4bKa", "", [], "198.51.100.9", 4444, "OPTIONS")
+def test_marked_via_reads_as_if_it_had_just_come(text, beside, below, host, port, method):
+    request = Request(method, "sip:x", [("Via", text + beside), *below])
+    try:
+        via = read_top_via(request)
+        port = 4444 if via.asks_rport else port
+        via.mark(request, host, port)
+    except RemoteProtocolError:
+        return
+    fresh = Request(method, "sip:x", list(request.headers.items()))
+    assert outcome(lambda: [str(via) for via in request.vias]) == outcome(
+        lambda: [str(via) for via in fresh.vias]
+    )
+    assert outcome(lambda: request.vias) == outcome(lambda: fresh.vias)
+    assert outcome(lambda: request.top_via) == outcome(lambda: fresh.top_via)
+
+
+def outcome(read):
+    try:
+        return read()
+    except RemoteProtocolError as error:
+        return error.reason

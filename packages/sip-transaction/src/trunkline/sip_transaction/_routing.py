@@ -23,7 +23,7 @@ def mark_source(request: Request, via: TopVia, flow: Flow, *, force_rport: bool,
     symmetric = force_rport or via.asks_rport
     # What the peer wrote about its own address is never believed, so its claims are overwritten.
     if via.asks_rport or via.claims or via.sender.host != host or (symmetric and via.response_port != port):
-        request.headers.replace_top("via", via.marked(host, port if symmetric else None))
+        via.mark(request, host, port if symmetric else None)
     if flow.reliable:
         return flow
     if heed_maddr and via.maddr is not None:

@@ -27,9 +27,12 @@ _REMEMBERED: Final = 4096
 _REMEMBERED_LENGTH: Final = 100
 
 _VALUE: Final = r"[A-Za-z0-9\-.!%*_+`'~=:/@&$?()|#]"
+# Of these nobody reads the Vias: the route of a dialog is settled when they come.
+_WITHIN_DIALOGS: Final = frozenset(("ACK", "BYE", "PRACK", "INFO"))
+
 # The branch, with rport on either side of it where it is asked for, before whatever matters to nobody here.
 _match_params = re.compile(
-    rf"(rport;)?branch=({_VALUE}+)(;rport)?(?:;(?!(?i:branch|rport|received|maddr)){_VALUE}*)*"
+    rf"(rport;)?branch=({_VALUE}+)(;rport)?((?:;(?!(?i:branch|rport|received|maddr)){_VALUE}*)*)"
 ).fullmatch
 
 
@@ -37,6 +40,8 @@ _match_params = re.compile(
 class Sender:
     """Who wrote a Via: what stands in it before the parameters."""
 
+    transport: str
+    """The transport it was sent by, upper case."""
     host: str
     """The host of sent-by, as spelled."""
     name: str
@@ -62,12 +67,28 @@ class TopVia:
     maddr: str | None
     """The address responses must go to, None mostly."""
     _text: str
+    _is_bare: bool
+    """Whether the text is the plain one, of a branch and perhaps an rport only."""
     _via: Via | None
 
     @property
     def response_port(self) -> int:
         """The port that responses go to where nothing else is asked for."""
         return self.sender.port or self.sender.default_port
+
+    def mark(self, request: Request, host: str, port: int | None) -> None:
+        """Write received and, unless `port` is None, rport into the top Via of its request."""
+        text = self.marked(host, port)
+        if not self._is_bare or port is None or "%" in host or request.method in _WITHIN_DIALOGS:
+            request.headers.replace_top("via", text)
+            return
+        # Whoever checks the request reads its Vias next, and need not do so once more.
+        sender = self.sender
+        if self.asks_rport and not self._text.endswith(";rport"):
+            params = {"received": host, "rport": str(port), "branch": self.branch}
+        else:
+            params = {"branch": self.branch, "received": host, "rport": str(port)}
+        request.replace_top_via(text, sender.transport, sender.host, sender.port, params)
 
     def marked(self, host: str, port: int | None) -> str:
         """Write the Via anew with received and, unless `port` is None, rport."""
@@ -97,11 +118,11 @@ def read_top_via(request: Request) -> TopVia:
     match = _match_params(params)
     if match is None or len(written) > _REMEMBERED_LENGTH:
         return _parse(request)
-    rport, branch, rport_after = match.groups()
+    rport, branch, rport_after, others = match.groups()
     sender = _read_sender(written)
     if sender is None or (rport and rport_after):
         return _parse(request)
-    return TopVia(sender, branch, bool(rport or rport_after), False, None, text, None)
+    return TopVia(sender, branch, bool(rport or rport_after), False, None, text, not others, None)
 
 
 @lru_cache(_REMEMBERED)
@@ -115,19 +136,21 @@ def _read_sender(written: str) -> Sender | None:
     port = int(digits) if digits else None
     if default_port is None or (port is not None and port > 65535):
         return None
-    return Sender(host, host.lower(), port, default_port)
+    return Sender(transport, host, host.lower(), port, default_port)
 
 
 def _parse(request: Request) -> TopVia:
     via = request.top_via
     params = via.params
     maddr = params.get("maddr")
+    default_port = _PLAIN_PROTOCOLS.get(via.transport, 5060)
     return TopVia(
-        Sender(via.host, via.host.lower(), via.port, _PLAIN_PROTOCOLS.get(via.transport, 5060)),
+        Sender(via.transport, via.host, via.host.lower(), via.port, default_port),
         via.branch,
         "rport" in params,
         "received" in params or bool(params.get("rport")),
         maddr.strip("[]") if maddr else None,
         "",
+        False,
         via,
     )
