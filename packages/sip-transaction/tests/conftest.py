@@ -21,6 +21,7 @@ from trunkline.sip_transaction import (
     ResponseReceived,
     Send,
     ServerTransaction,
+    State,
     TransactionLayer,
 )
 from trunkline.sip_transaction._tables import ClientInput, ServerInput
@@ -129,6 +130,20 @@ class Desk:
         if input_ is ServerInput.CANCEL:
             return CancelReceived(transaction, transaction.request)
         return None if input_ is ServerInput.REQUEST else "why"
+
+    def running(self) -> list[tuple[int, float, Any]]:
+        """Give the timers that run, each with its input, its deadline and its transaction.
+
+        What lingered and is over keeps its place in its line until its time; that is none.
+        """
+        queue = self.layer._timers
+        found: list[tuple[int, float, Any]] = []
+        for line in queue._prompt.values():
+            found += [(line.input, deadline, owner) for owner, deadline in line.items()]
+        for waiting in queue._lingering.values():
+            pairs = zip(waiting._deadlines, waiting._owners, strict=True)
+            found += [(waiting.input, deadline, owner) for deadline, owner in pairs]
+        return [timer for timer in found if timer[2].state is not State.TERMINATED]
 
     def wait(self, seconds: float) -> list[Effect]:
         """Let time pass, timers firing each at its moment."""

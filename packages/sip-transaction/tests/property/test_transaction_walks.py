@@ -64,7 +64,7 @@ def test_server_walks_only_where_its_table_goes(new_desk, walk, method, transpor
         assert (transaction.key in desk.layer._servers.by_key) == (transaction.state is not State.TERMINATED)
         assert ended == (transaction.state is State.TERMINATED)
     follow(seen, allowed)
-    assert len(desk.layer._timers) <= 2 * desk.layer.len_server
+    assert len(desk.running()) <= 2 * desk.layer.len_server
     finish(desk, [transaction])
 
 
@@ -101,7 +101,7 @@ def test_client_walks_only_where_its_table_goes(new_desk, walk, method, transpor
         assert len(outcomes) <= 1 or (method == "INVITE" and set(outcomes) == {"2xx"})
         assert ended == (transaction.state is State.TERMINATED)
     follow(seen, allowed)
-    assert len(desk.layer._timers) <= 2 * desk.layer.len_client
+    assert len(desk.running()) <= 2 * desk.layer.len_client
     desk.layer.forget(transaction)
     finish(desk, [])
 

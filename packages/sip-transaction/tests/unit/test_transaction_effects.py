@@ -238,25 +238,21 @@ def bring(desk: Any, machine: str, state: str) -> tuple[Any, Any]:
     return desk.layer._servers, transaction
 
 
-def running(desk: Any, transaction: Any) -> list[Any]:
-    timers = desk.layer._timers
-    queues = (*timers._prompt.values(), *timers._lingering.values())
-    return [timer for queue in queues for timer in queue if timer.owner is transaction]
-
-
 def apply(desk: Any, machine: str, state: str, input_name: str) -> tuple[str, str]:
     """Give what an input does in a state, as the rows write it."""
     inputs = ClientInput if machine.endswith("client") else ServerInput
     side, transaction = bring(desk, machine, state)
     input_ = inputs[input_name]
-    for timer in running(desk, transaction):
-        if timer.input == input_:
-            timer.owner = None  # it has fired
+    for line in desk.layer._timers._prompt.values():
+        if line.input == input_:
+            line.pop(transaction, None)  # it has fired
+    fired = [timer for timer in desk.running() if timer[0] == input_]
     effects: list[Any] = []
     side.step(transaction, input_, desk.subject(transaction, input_), desk.now, effects)
     left = sorted(
-        f"{inputs(timer.input).name.removeprefix('TIMER_')}={round(timer.deadline - desk.now, 3):g}"
-        for timer in running(desk, transaction)
+        f"{inputs(of).name.removeprefix('TIMER_')}={round(deadline - desk.now, 3):g}"
+        for of, deadline, owner in desk.running()
+        if owner is transaction and (of, deadline, owner) not in fired
     )
     return " ".join(word(effect) for effect in effects), " ".join(left)
 

@@ -289,3 +289,22 @@ def test_flow_is_equal_and_hashed_by_value():
     assert one != Flow("TCP", ("192.0.2.1", 5060), ("192.0.2.2", 5060), 4)
     assert one.reliable
     assert not Flow("UDP", ("192.0.2.1", 5060), ("192.0.2.2", 5060)).reliable
+
+
+@pytest.mark.parametrize("user", [None, "somebody"])
+def test_end_of_what_nobody_holds_may_go_untold(new_desk, names, user):
+    desk = new_desk(tell_all_ends=False)
+    server, (client, _) = desk.serve("OPTIONS"), desk.send("OPTIONS")
+    server.user = client.user = user
+    desk.respond(server, 200)
+    desk.answer(client, 200)
+    assert names(desk.wait(40)) == ([] if user is None else ["Terminated", "Terminated"])
+    assert (desk.layer.len_client, desk.layer.len_server) == (0, 0)
+
+
+def test_branch_at_hand_is_taken_for_the_key(desk):
+    branch = desk.layer.new_branch()
+    request = desk.request("OPTIONS", branch=branch)
+    transaction, _ = desk.layer.send_request(request, desk.flow, now=desk.now, branch=branch)
+    assert transaction.key == (branch, "OPTIONS")
+    assert [type(effect).__name__ for effect in desk.answer(transaction, 200)] == ["ResponseReceived"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trunkline.sip_transaction import TimerValues
 from trunkline.sip_transaction._timers import LINGER_SLACK, TimerQueue
@@ -13,44 +15,67 @@ def queue() -> TimerQueue[str]:
     return TimerQueue()
 
 
+def owners(due):
+    return [owner for _, owner, _ in due]
+
+
 def test_timers_fire_in_the_order_of_their_deadlines(queue):
-    queue.start(5, "late", 0, now=0)
-    queue.start(1, "early", 1, now=0)
-    queue.start(1, "next", 2, now=1)
-    queue.linger(3, "between", 3, now=0)
+    queue.line(0, 5).start("late", now=0)
+    queue.line(1, 1).start("early", now=0)
+    queue.line(1, 1).start("next", now=1)
+    queue.linger_line(3, 3).start("between", now=0)
     assert queue.next_deadline == 1
-    assert [timer.owner for timer in queue.take_due(10)] == ["early", "next", "between", "late"]
+    assert queue.take_due(10) == [(1, "early", 1), (2, "next", 1), (3, "between", 3), (5, "late", 0)]
     assert queue.next_deadline is None
     assert queue.take_due(20) == []
 
 
 def test_nothing_is_due_early(queue):
-    queue.start(1, "x", 0, now=0)
+    queue.line(0, 1).start("x", now=0)
     assert queue.take_due(0.999) == []
     assert len(queue) == 1
 
 
 def test_stopped_timer_never_fires_and_moves_the_deadline_on(queue):
-    timer = queue.start(1, "x", 0, now=0)
-    queue.start(2, "y", 0, now=0)
-    timer.owner = None
+    line = queue.line(0, 1)
+    line.start("x", now=0)
+    queue.line(0, 2).start("y", now=0)
+    del line["x"]
     assert queue.take_due(1) == []
     assert queue.next_deadline == 2
-    assert [timer.owner for timer in queue.take_due(2)] == ["y"]
+    assert owners(queue.take_due(2)) == ["y"]
 
 
-def test_stopped_timers_in_front_are_thrown_away_before_their_time(queue):
+def test_stopped_timers_leave_nothing_behind(queue):
+    line = queue.line(0, 32)
     for number in range(100):
-        queue.start(32, "x", 0, now=number).owner = None
-    queue.start(1, "y", 0, now=100)
-    queue.take_due(101)
-    assert not queue._prompt[32]
+        line.start(number, now=number)
+        del line[number]
+    assert len(queue) == 0
+    assert queue.take_due(131) == []
     assert queue.next_deadline is None
+
+
+def test_two_timers_of_one_duration_are_told_apart(queue):
+    queue.line(0, 1).start("x", now=0)
+    queue.line(1, 1).start("x", now=0)
+    assert queue.line(0, 1) is queue.line(0, 1)
+    assert sorted(queue.take_due(1)) == [(1, "x", 0), (1, "x", 1)]
+
+
+def test_timer_may_be_started_again_once_it_has_fired(queue):
+    line = queue.line(0, 1)
+    line.start("x", now=0)
+    line.start("y", now=0.5)
+    assert owners(queue.take_due(1)) == ["x"]
+    line.start("x", now=1)
+    assert queue.next_deadline == 1.5
+    assert owners(queue.take_due(3)) == ["y", "x"]
 
 
 def test_lingering_timers_share_a_wake_up(queue):
     for number in range(100):
-        queue.linger(32, "x", 0, now=number / 1000)
+        queue.linger_line(0, 32).start("x", now=number / 1000)
     wake_ups = 0
     while queue.next_deadline is not None:
         queue.take_due(queue.next_deadline)
@@ -60,10 +85,45 @@ def test_lingering_timers_share_a_wake_up(queue):
 
 
 def test_lingering_timer_does_not_hold_back_a_prompt_one(queue):
-    queue.linger(1, "x", 0, now=0)
-    queue.start(1.05, "y", 0, now=0)
+    queue.linger_line(0, 1).start("x", now=0)
+    queue.line(0, 1.05).start("y", now=0)
     assert queue.next_deadline == 1.05
-    assert [timer.owner for timer in queue.take_due(1.05)] == ["x", "y"]
+    assert owners(queue.take_due(1.05)) == ["x", "y"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.2, 0.5, 1, 32]), st.booleans(), st.booleans(), st.sampled_from([0, 0.1, 1])
+        ),
+        max_size=30,
+    )
+)
+def test_queue_fires_what_a_plain_list_of_deadlines_would(steps):
+    queue: TimerQueue[int] = TimerQueue()
+    expected, fired, now = {}, [], 0.0
+    for number, (duration, lingers, stops, pause) in enumerate(steps):
+        (queue.linger_line if lingers else queue.line)(0, duration).start(number, now)
+        expected[number] = now + duration
+        if stops and not lingers:
+            del queue.line(0, duration)[number], expected[number]
+        now += pause
+        due = [owner for owner, deadline in expected.items() if deadline <= now]
+        taken = owners(queue.take_due(now))
+        assert [expected[owner] for owner in taken] == sorted(expected[owner] for owner in taken)
+        # those that linger may wait a little for others
+        late = {owner for owner in due if owner not in taken}
+        assert set(taken) <= set(due)
+        assert all(steps[owner][1] and now <= expected[owner] + LINGER_SLACK for owner in late)
+        fired += taken
+        for owner in taken:
+            del expected[owner]
+        assert len(queue) == len(expected)
+    while queue.next_deadline is not None:
+        fired += owners(queue.take_due(queue.next_deadline))
+    assert len(fired) == len(set(fired))
+    assert set(expected) <= set(fired)
+    assert len(queue) == 0
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def assemble(
     # a restart makes new challenges, but dialogs live on: what proves a path ours must be the same
     path_secret = secret if settings.auth.secret else store.secret("record-route", token)
     # answers go back to where the request came from, and not where it says: that is what reflectors do
-    layer = TransactionLayer(token=token, heed_maddr=False)
+    layer = TransactionLayer(token=token, heed_maddr=False, tell_all_ends=False)
     ports = {port for _, port in own}
 
     def is_local(host: str, port: int | None) -> bool:

@@ -9,11 +9,12 @@ Source: RFC 3261 §7
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import REMEMBERED_LENGTH
+from ._grammar import REMEMBERED_LENGTH, FrozenParams
 from ._headers import Headers
 from ._more_headers import MoreHeaders
 from ._typed import read_header, remembered_line
@@ -109,6 +110,28 @@ class MessageBase(MoreHeaders):
         """Every Via, topmost first."""
         cached: tuple[Via, ...] | None = self.headers._cache.get("via")
         return list(self._read("via") if cached is None else cached)
+
+    def replace_top_via(
+        self, text: str, transport: str, host: str, port: int | None, params: Mapping[str, str | None]
+    ) -> None:
+        """Put another in place of the topmost Via, where its writer knows already how it reads.
+
+        Args:
+            text: the Via, as `Headers.replace_top` takes it.
+            transport: as reading the text would give it, and so are the others.
+            host: without brackets.
+            port: None when the text does not say.
+            params: in the order of the text.
+
+        Raises:
+            LocalProtocolError: there is none to replace, or the text holds a line break or NUL.
+        """
+        headers = self.headers
+        headers.replace_top("via", text)
+        via = headers._cache["*via"] = Via(transport, host, port, FrozenParams(params))
+        names = headers._names
+        if names.count("via") == 1 and "," not in headers._lines[names.index("via")]:
+            headers._cache["via"] = (via,)
 
     @property
     def from_(self) -> NameAddr:

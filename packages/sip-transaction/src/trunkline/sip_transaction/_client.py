@@ -7,7 +7,7 @@ Source: RFC 3261 §17.1 and §9.1, RFC 6026 §8.4
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import attrs
@@ -24,11 +24,12 @@ from ._tables import (
     NON_INVITE_CLIENT,
     ClientAction,
     ClientInput,
+    Perform,
     Row,
     State,
     compile_rows,
 )
-from ._timers import Timer, TimerQueue, TimerValues
+from ._timers import Line, TimerQueue, TimerValues
 
 if TYPE_CHECKING:
     from ._server import ServerTransaction
@@ -41,10 +42,8 @@ _INPUT_OF_CLASS: Final = (
     *[ClientInput.RECEIVED_300_699] * 4,
 )
 
-_Performer = Callable[["ClientTransaction", Any, float, Effects], None]
 
-
-@attrs.define(slots=True, eq=False, repr=False)
+@attrs.define(slots=True, eq=False, repr=False, weakref_slot=False)
 class ClientTransaction:
     """Follow one request we sent until its final response."""
 
@@ -56,8 +55,6 @@ class ClientTransaction:
     """The request as sent."""
     flow: Flow
     """The way it was sent."""
-    state: State
-    """The state of its machine."""
     _row: Row
     _send: Send | None
     """What is sent again; None once nothing is, as it is the largest part of a transaction."""
@@ -65,12 +62,19 @@ class ClientTransaction:
     """Whatever the transaction user wants to find here again."""
     last_status: int = 0
     """Status of the last response delivered; 0 before there is one."""
-    _interval: float = 0.0
-    _short: Timer[Any] | None = None
-    _long: Timer[Any] | None = None
+    _short: Line[Any] | None = None
+    """The line of the timer that sends again, where it is or was last."""
+    _long: Line[Any] | None = None
+    """The line of the timer that gives up, where it is or was last."""
     _cancel: tuple[tuple[str, str], ...] | None = None
 
     is_client: ClassVar[bool] = True
+
+    @property
+    def state(self) -> State:
+        """The state of its machine."""
+        state: State = self._row[-1]
+        return state
 
     def __repr__(self) -> str:
         return f"<ClientTransaction {self.method} {self.key[0]} {self.state.value}>"
@@ -80,11 +84,21 @@ class ClientTransactions:
     """Keep the client transactions that live, and perform the actions of their tables."""
 
     __slots__ = (
-        "_cancel_rows",
-        "_invite_rows",
-        "_rows",
+        "_calling",
+        "_cancel_expired",
+        "_cancel_trying",
         "_statistics",
+        "_tell_all_ends",
+        "_terminated",
+        "_timer_a",
+        "_timer_b",
+        "_timer_d",
+        "_timer_e",
+        "_timer_f",
+        "_timer_k",
+        "_timer_m",
         "_timers",
+        "_trying",
         "_user_agent",
         "_values",
         "by_key",
@@ -96,13 +110,24 @@ class ClientTransactions:
         values: TimerValues,
         statistics: Statistics,
         user_agent: str | None,
+        tell_all_ends: bool,
     ) -> None:
         self.by_key: dict[ClientKey, ClientTransaction] = {}
         self._timers = timers
         self._values = values
         self._statistics = statistics
         self._user_agent = user_agent
-        perform: dict[ClientAction, _Performer] = {
+        self._tell_all_ends = tell_all_ends
+        t1, give_up = values.t1, values.give_up
+        self._timer_a = timers.line(ClientInput.TIMER_A, t1)
+        self._timer_b = timers.line(ClientInput.TIMER_B, give_up)
+        self._timer_e = timers.line(ClientInput.TIMER_E, t1)
+        self._timer_f = timers.line(ClientInput.TIMER_F, give_up)
+        self._cancel_expired = timers.line(ClientInput.CANCEL_EXPIRED, give_up)
+        self._timer_d = timers.linger_line(ClientInput.TIMER_D, values.timer_d)
+        self._timer_k = timers.linger_line(ClientInput.TIMER_K, values.t4)
+        self._timer_m = timers.linger_line(ClientInput.TIMER_M, give_up)
+        perform: dict[ClientAction, Perform] = {
             ClientAction.DELIVER: self._deliver,
             ClientAction.RETRANSMIT: self._retransmit,
             ClientAction.RESTART_A: self._restart_a,
@@ -120,62 +145,74 @@ class ClientTransactions:
             ClientAction.REPORT_TRANSPORT_ERROR: self._report_transport_error,
             ClientAction.FORGET: self._forget,
         }
-        self._invite_rows = compile_rows(INVITE_CLIENT, ClientInput, perform)
-        self._rows = compile_rows(NON_INVITE_CLIENT, ClientInput, perform)
+        a = ClientAction
+        phrases: dict[tuple[ClientAction, ...], Perform] = {
+            (a.STOP_TIMERS, a.DELIVER, a.SEND_NOTED_CANCEL): self._proceed,
+            (a.STOP_TIMERS, a.DELIVER, a.START_M): self._accept,
+            (a.STOP_TIMERS, a.DELIVER, a.START_K): self._finish,
+        }
+        self._calling = compile_rows(INVITE_CLIENT, ClientInput, perform, phrases)[State.CALLING]
+        rows = compile_rows(NON_INVITE_CLIENT, ClientInput, perform, phrases)
+        self._trying, self._terminated = rows[State.TRYING], rows[State.TERMINATED]
         # The layer's own CANCELs are ordinary non-INVITE transactions of which the user hears nothing.
         hidden = perform | {
-            ClientAction.DELIVER: self._keep_quiet,
-            ClientAction.REPORT_TIMEOUT: self._keep_quiet,
-            ClientAction.REPORT_TRANSPORT_ERROR: self._keep_quiet,
-            ClientAction.FORGET: self._forget_quietly,
+            a.DELIVER: self._keep_quiet,
+            a.REPORT_TIMEOUT: self._keep_quiet,
+            a.REPORT_TRANSPORT_ERROR: self._keep_quiet,
+            a.FORGET: self._forget_quietly,
         }
-        self._cancel_rows = compile_rows(NON_INVITE_CLIENT, ClientInput, hidden)
+        self._cancel_trying = compile_rows(NON_INVITE_CLIENT, ClientInput, hidden, {})[State.TRYING]
 
-    def start(self, request: Request, flow: Flow, now: float, effects: Effects) -> ClientTransaction:
+    def start(
+        self, request: Request, flow: Flow, branch: str | None, now: float, effects: Effects
+    ) -> ClientTransaction:
         """Make the transaction of a request and send it. See `TransactionLayer.send_request`."""
         method = request.method
-        branch = own_branch(request.headers) or request.top_via.branch
         if not branch:
-            raise LocalProtocolError("expected a branch in the request's top Via; new_branch() makes one")
-        key = (branch, method)
+            branch = own_branch(request.headers) or request.top_via.branch
+            if not branch:
+                raise LocalProtocolError("expected a branch in the request's top Via; new_branch() makes one")
         if method == "INVITE":
-            return self._start(key, request, flow, self._invite_rows, State.CALLING, now, effects)
-        if method == "ACK":
+            row, short, long = self._calling, self._timer_a, self._timer_b
+        elif method == "ACK":
             raise LocalProtocolError("an ACK starts no transaction; send_ack() sends it")
-        return self._start(key, request, flow, self._rows, State.TRYING, now, effects)
+        else:
+            row, short, long = self._trying, self._timer_e, self._timer_f
+        return self._start((branch, method), request, flow, row, short, long, now, effects)
 
     def _start(
         self,
         key: ClientKey,
         request: Request,
         flow: Flow,
-        rows: dict[State, Row],
-        state: State,
+        row: Row,
+        short: Line[Any],
+        long: Line[Any],
         now: float,
         effects: Effects,
     ) -> ClientTransaction:
-        if key in self.by_key:
+        by_key = self.by_key
+        if key in by_key:
             raise LocalProtocolError(f"branch {key[0]} is in use for {key[1]}; every request needs a new one")
         send = Send(request.to_bytes(), flow, key)
-        transaction = ClientTransaction(key, key[1], request, flow, state, rows[state], send)
-        self.by_key[key] = transaction
+        transaction = ClientTransaction(key, key[1], request, flow, row, send)
+        by_key[key] = transaction
         self._statistics.uac_transactions += 1
-        invite = state is State.CALLING
-        timers = self._timers
         if not flow.reliable:
-            t1 = transaction._interval = self._values.t1
-            retransmit = ClientInput.TIMER_A if invite else ClientInput.TIMER_E
-            transaction._short = timers.start(t1, transaction, retransmit, now)
-        give_up = ClientInput.TIMER_B if invite else ClientInput.TIMER_F
-        transaction._long = timers.start(self._values.give_up, transaction, give_up, now)
+            transaction._short = short
+            short.start(transaction, now)
+        transaction._long = long
+        long.start(transaction, now)
         effects.append(send)
         return transaction
 
-    def receive(
-        self, transaction: ClientTransaction, event: ResponseReceived, now: float, effects: Effects
-    ) -> None:
+    def receive(self, event: ResponseReceived, now: float, effects: Effects) -> None:
         """Give a response to the transaction it belongs to."""
-        self.step(transaction, _INPUT_OF_CLASS[event.response.status // 100], event, now, effects)
+        transaction = event.transaction
+        transition = transaction._row[_INPUT_OF_CLASS[event.response.status // 100]]
+        if transition is not None:
+            perform, transaction._row = transition
+            perform(transaction, event, now, effects)
 
     def cancel(
         self, transaction: ClientTransaction, headers: Iterable[tuple[str, str]], now: float, effects: Effects
@@ -206,7 +243,7 @@ class ClientTransactions:
         """Take a transaction out without a word. See `TransactionLayer.forget`."""
         if transaction.state is not State.TERMINATED:
             self._forget_quietly(transaction, None, 0.0, [])
-            transaction._row, transaction.state = self._rows[State.TERMINATED], State.TERMINATED
+            transaction._row = self._terminated
 
     def step(
         self, transaction: ClientTransaction, input_: int, subject: Any, now: float, effects: Effects
@@ -218,9 +255,8 @@ class ClientTransactions:
         """
         transition = transaction._row[input_]
         if transition is not None:
-            actions, transaction._row, transaction.state = transition
-            for action in actions:
-                action(transaction, subject, now, effects)
+            perform, transaction._row = transition
+            perform(transaction, subject, now, effects)
 
     # The actions, in the order of `ClientAction`.
 
@@ -236,21 +272,31 @@ class ClientTransactions:
             effects.append(transaction._send)
 
     def _restart_a(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
-        interval = transaction._interval = 2 * transaction._interval
-        transaction._short = self._timers.start(interval, transaction, ClientInput.TIMER_A, now)
+        fired = transaction._short
+        interval = self._values.t1 if fired is None else 2 * fired.duration
+        self._restart(transaction, self._timers.line(ClientInput.TIMER_A, interval), now)
 
     def _restart_e(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
-        interval = transaction._interval = min(2 * transaction._interval, self._values.t2)
-        transaction._short = self._timers.start(interval, transaction, ClientInput.TIMER_E, now)
+        fired = transaction._short
+        interval = self._values.t2 if fired is None else min(2 * fired.duration, self._values.t2)
+        self._restart(transaction, self._timers.line(ClientInput.TIMER_E, interval), now)
 
     def _restart_e_at_t2(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
-        transaction._short = self._timers.start(self._values.t2, transaction, ClientInput.TIMER_E, now)
+        self._restart(transaction, self._timers.line(ClientInput.TIMER_E, self._values.t2), now)
+
+    def _restart(self, transaction: ClientTransaction, line: Line[Any], now: float) -> None:
+        transaction._short = line
+        line.start(transaction, now)
 
     def _stop_timers(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
-        if transaction._short is not None:
-            transaction._short.owner = None
-        if transaction._long is not None:
-            transaction._long.owner = None
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
+        line = transaction._long
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._long = None
         transaction._send = None
 
     def _send_ack(
@@ -263,18 +309,16 @@ class ClientTransactions:
         if transaction.flow.reliable:
             self.step(transaction, ClientInput.TIMER_D, None, now, effects)
         else:
-            transaction._long = self._timers.linger(
-                self._values.timer_d, transaction, ClientInput.TIMER_D, now
-            )
+            self._timer_d.start(transaction, now)
 
     def _start_k(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
         if transaction.flow.reliable:
             self.step(transaction, ClientInput.TIMER_K, None, now, effects)
         else:
-            transaction._long = self._timers.linger(self._values.t4, transaction, ClientInput.TIMER_K, now)
+            self._timer_k.start(transaction, now)
 
     def _start_m(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
-        transaction._long = self._timers.linger(self._values.give_up, transaction, ClientInput.TIMER_M, now)
+        self._timer_m.start(transaction, now)
 
     def _note_cancel(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
         """Leave the CANCEL for the first provisional response: `cancel` has kept its headers."""
@@ -282,10 +326,10 @@ class ClientTransactions:
     def _send_cancel(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
         request = make_cancel(transaction.request, transaction._cancel or (), self._user_agent)
         key = (transaction.key[0], "CANCEL")
-        self._start(key, request, transaction.flow, self._cancel_rows, State.TRYING, now, effects)
-        transaction._long = self._timers.linger(
-            self._values.give_up, transaction, ClientInput.CANCEL_EXPIRED, now
-        )
+        row, short, long = self._cancel_trying, self._timer_e, self._timer_f
+        self._start(key, request, transaction.flow, row, short, long, now, effects)
+        transaction._long = self._cancel_expired
+        self._cancel_expired.start(transaction, now)
 
     def _send_noted_cancel(
         self, transaction: ClientTransaction, _: Any, now: float, effects: Effects
@@ -303,8 +347,11 @@ class ClientTransactions:
         effects.append(TransportFailed(transaction, reason))
 
     def _forget(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
-        self._forget_quietly(transaction, None, now, effects)
-        effects.append(Terminated(transaction))
+        if transaction._short is not None or transaction._long is not None:
+            self._stop_timers(transaction, None, now, effects)
+        del self.by_key[transaction.key]
+        if self._tell_all_ends or transaction.user is not None:
+            effects.append(Terminated(transaction))
 
     def _keep_quiet(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
         """Do nothing where other transactions tell their user."""
@@ -312,3 +359,31 @@ class ClientTransactions:
     def _forget_quietly(self, transaction: ClientTransaction, _: Any, now: float, effects: Effects) -> None:
         self._stop_timers(transaction, None, now, effects)
         del self.by_key[transaction.key]
+
+    # The phrases: what nearly every transaction does, each as its actions do it one after the other.
+
+    def _proceed(
+        self, transaction: ClientTransaction, event: ResponseReceived, now: float, effects: Effects
+    ) -> None:
+        self._stop_timers(transaction, None, now, effects)
+        transaction.last_status = event.response.status
+        effects.append(event)
+        if transaction._cancel is not None:
+            self._send_cancel(transaction, None, now, effects)
+
+    def _accept(
+        self, transaction: ClientTransaction, event: ResponseReceived, now: float, effects: Effects
+    ) -> None:
+        if transaction._send is not None or transaction._long is not None:
+            self._stop_timers(transaction, None, now, effects)
+        transaction.last_status = event.response.status
+        effects.append(event)
+        self._timer_m.start(transaction, now)
+
+    def _finish(
+        self, transaction: ClientTransaction, event: ResponseReceived, now: float, effects: Effects
+    ) -> None:
+        self._stop_timers(transaction, None, now, effects)
+        transaction.last_status = event.response.status
+        effects.append(event)
+        self._start_k(transaction, None, now, effects)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._server import ServerTransaction
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class Send:
     """Send these bytes by this flow; the same object comes again when they are to be retransmitted."""
 
@@ -29,7 +29,7 @@ class Send:
     """What to give to `TransactionLayer.transport_failed` when this cannot be sent; None: nobody to tell."""
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class RequestReceived:
     """A new request, not a retransmission, waits for the transaction user to respond."""
 
@@ -41,7 +41,7 @@ class RequestReceived:
     """The way it came."""
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class AckReceived:
     """An ACK for a 2xx response, or one that belongs to nothing known here; it is never answered."""
 
@@ -53,7 +53,7 @@ class AckReceived:
     """The INVITE's transaction in the state Accepted when the ACK carried its branch; mostly None."""
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class CancelReceived:
     """The caller gave up an INVITE that has no final response yet; the CANCEL itself is already answered."""
 
@@ -63,7 +63,7 @@ class CancelReceived:
     """The CANCEL, for its Reason header."""
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class ResponseReceived:
     """A response for the user: provisional ones, one final, and every further 2xx to an INVITE."""
 
@@ -75,7 +75,7 @@ class ResponseReceived:
     """The way it came."""
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class StrayResponse:
     """A response that belongs to no client transaction known here."""
 
@@ -85,7 +85,7 @@ class StrayResponse:
     """The way it came."""
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class TimedOut:
     """A transaction waited in vain and is over; `Terminated` follows."""
 
@@ -96,7 +96,7 @@ class TimedOut:
     "TU": the user of a server transaction left a request other than INVITE unanswered for 64*T1."""
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class TransportFailed:
     """What a transaction sent could not be delivered.
 
@@ -109,7 +109,7 @@ class TransportFailed:
     """What the application said of it."""
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class Terminated:
     """A transaction is over and forgotten by the layer: the last effect that names it."""
 
@@ -117,7 +117,7 @@ class Terminated:
     """The transaction."""
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, weakref_slot=False)
 class Dropped:
     """Something was received and nothing will be done about it."""
 

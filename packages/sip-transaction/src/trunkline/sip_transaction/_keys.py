@@ -24,12 +24,7 @@ def own_branch(headers: Headers) -> str:
 
     Only to look for what is known: another's Via may spell the same in other ways.
     """
-    via = headers.top_value("via") or ""
-    start = via.find(";branch=") + 8
-    if start < 8:
-        return ""
-    end = via.find(";", start)
-    return via[start:end] if end > 0 else via[start:]
+    return (headers.top_value("via") or "").partition(";branch=")[2].partition(";")[0]
 
 
 def own_key(response: Response) -> ClientKey:
@@ -74,7 +69,7 @@ def server_key(request: Request, via: TopVia, method: str) -> ServerKey:
     # A cookie alone tells no transactions apart. Source: RFC 4475 §3.2.1
     if branch is not None and len(branch) > 7 and (branch.startswith(MAGIC_COOKIE) or _is_cookie(branch)):
         # The Call-ID is the same in all that belongs together; it is here for agents that repeat a branch.
-        return branch, via.host.lower(), via.port, method, request.headers.get("call-id")
+        return branch, via.sender.name, via.sender.port, method, request.headers.get("call-id")
     return old_server_key(request, method, request.to_tag)
 
 

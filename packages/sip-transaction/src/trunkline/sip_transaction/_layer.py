@@ -77,6 +77,7 @@ class TransactionLayer:
         user_agent: str | None = None,
         force_rport: bool = True,
         heed_maddr: bool = True,
+        tell_all_ends: bool = True,
     ) -> None:
         """Make a layer without any transaction.
 
@@ -88,6 +89,8 @@ class TransactionLayer:
             force_rport: answer requests to the port they came from, whether or not the peer asked for it.
             heed_maddr: answer requests by UDP to the maddr of their Via. A server that strangers reach should
                 not: with it, whoever asks can have the answers sent to anybody (RFC 3261 §18.2.2 wants it).
+            tell_all_ends: say Terminated of every transaction; otherwise only of those whose `user` is set,
+                for somebody who keeps nothing about the others.
 
         Raises: LocalProtocolError for a header value that cannot be written.
         """
@@ -98,8 +101,8 @@ class TransactionLayer:
         self._heed_maddr = heed_maddr
         values = timers or TimerValues()
         self._timers: TimerQueue[ClientTransaction | ServerTransaction] = TimerQueue()
-        self._clients = ClientTransactions(self._timers, values, self.statistics, user_agent)
-        self._servers = ServerTransactions(self._timers, values, self.statistics, server)
+        self._clients = ClientTransactions(self._timers, values, self.statistics, user_agent, tell_all_ends)
+        self._servers = ServerTransactions(self._timers, values, self.statistics, server, tell_all_ends)
         self._own_headers = () if server is None else (("Server", server),)
         self._stateless = StatelessAnswers(
             token(5).hex(), self._own_headers, force_rport=force_rport, heed_maddr=heed_maddr
@@ -178,14 +181,13 @@ class TransactionLayer:
             effects.append(event)
 
     def _receive_response(self, response: Response, flow: Flow, now: float, effects: Effects) -> None:
-        statistics = self.statistics
-        statistics.received_replies += 1
+        self.statistics.received_replies += 1
         clients = self._clients
         transaction = clients.by_key.get(own_key(response)) or clients.by_key.get(client_key(response))
         if transaction is not None:
-            clients.receive(transaction, ResponseReceived(transaction, response, flow), now, effects)
+            clients.receive(ResponseReceived(transaction, response, flow), now, effects)
         else:
-            statistics.stray_replies += 1
+            self.statistics.stray_replies += 1
             effects.append(StrayResponse(response, flow))
 
     def _refuse(
@@ -203,8 +205,8 @@ class TransactionLayer:
 
     def _tag_of(self, invite: ServerTransaction) -> str:
         """Give the To tag our responses to an INVITE carry, or a new one. Source: RFC 3261 §9.2"""
-        if invite._send is not None:
-            tag = parse_datagram(invite._send.data).to_tag
+        if invite._last is not None:
+            tag = parse_datagram(invite._last.data).to_tag
             if tag is not None:
                 return tag
         return self._token(5).hex()
@@ -256,17 +258,18 @@ class TransactionLayer:
         return [self._stateless.answer(request, status, reason, headers, flow)]
 
     def send_request(
-        self, request: Request, flow: Flow, *, now: float
+        self, request: Request, flow: Flow, *, now: float, branch: str | None = None
     ) -> tuple[ClientTransaction, list[Effect]]:
         """Send a request in a new client transaction.
 
-        Args: `request` is complete, our Via on top with a branch from `new_branch()`, and not changed after.
+        Args: `request` is complete, our Via on top with a branch from `new_branch()`, and not changed after;
+        `branch` is that branch, where the caller has it at hand, and is read from the Via otherwise.
         Returns: the transaction, and the Send.
         Raises: LocalProtocolError for an ACK, a missing branch, or one that is in use.
         Source: RFC 3261 §17.1
         """
         effects: Effects = []
-        transaction = self._clients.start(request, flow, now, effects)
+        transaction = self._clients.start(request, flow, branch, now, effects)
         return transaction, effects
 
     def send_ack(self, request: Request, flow: Flow) -> Send:
@@ -377,17 +380,12 @@ class TransactionLayer:
         Returns: retransmissions, automatic 100s, TimedOut and Terminated, by deadline.
         """
         effects: Effects = []
-        for timer in self._timers.take_due(now):
-            transaction = timer.owner
-            if transaction is None:
-                continue  # stopped by a timer that fired just before it
-            timer.owner = None
+        clients, servers = self._clients, self._servers
+        for _, transaction, input_ in self._timers.take_due(now):
             if isinstance(transaction, ClientTransaction):
-                name = _CLIENT_TIMER_NAMES[timer.input]
-                self._clients.step(transaction, timer.input, name, now, effects)
+                clients.step(transaction, input_, _CLIENT_TIMER_NAMES[input_], now, effects)
             else:
-                name = _SERVER_TIMER_NAMES[timer.input]
-                self._servers.step(transaction, timer.input, name, now, effects)
+                servers.step(transaction, input_, _SERVER_TIMER_NAMES[input_], now, effects)
         return effects
 
     @property

@@ -11,9 +11,7 @@ from ._flow import Flow
 from ._top_via import TopVia, read_top_via
 
 
-def mark_source(
-    request: Request, via: TopVia, flow: Flow, *, force_rport: bool, heed_maddr: bool
-) -> Flow:
+def mark_source(request: Request, via: TopVia, flow: Flow, *, force_rport: bool, heed_maddr: bool) -> Flow:
     """Write received and rport into the top Via of a request and say where its responses go.
 
     Args: `via` is the request's top Via as received, `flow` the way it came; with `force_rport` the source
@@ -23,17 +21,16 @@ def mark_source(
     """
     host, port = flow.remote
     symmetric = force_rport or via.asks_rport
-    sent_by_port = via.port or via.default_port
     # What the peer wrote about its own address is never believed, so its claims are overwritten.
-    if via.asks_rport or via.claims or via.host != host or (symmetric and sent_by_port != port):
-        request.headers.replace_top("via", via.marked(host, port if symmetric else None))
+    if via.asks_rport or via.claims or via.sender.host != host or (symmetric and via.response_port != port):
+        via.mark(request, host, port if symmetric else None)
     if flow.reliable:
         return flow
     if heed_maddr and via.maddr is not None:
-        return Flow(flow.transport, flow.local, (via.maddr, sent_by_port))
-    if symmetric or sent_by_port == port:
+        return Flow(flow.transport, flow.local, (via.maddr, via.response_port))
+    if symmetric or via.response_port == port:
         return flow
-    return Flow(flow.transport, flow.local, (host, sent_by_port))
+    return Flow(flow.transport, flow.local, (host, via.response_port))
 
 
 def reconnection(request: Request, flow: Flow) -> Flow:
@@ -43,8 +40,7 @@ def reconnection(request: Request, flow: Flow) -> Flow:
     Source: RFC 3261 §18.2.2
     """
     try:
-        via = read_top_via(request)
-        port = via.port or via.default_port
+        port = read_top_via(request).response_port
     except RemoteProtocolError:  # with our marks in it, it is looked at more closely than when it came
         port = 5060
     return Flow(flow.transport, flow.local, (flow.remote[0], port))

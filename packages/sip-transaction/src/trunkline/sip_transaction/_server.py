@@ -7,7 +7,6 @@ Source: RFC 3261 §17.2, RFC 6026 §8.5-8.7, RFC 4320 §4
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import attrs
@@ -22,13 +21,14 @@ from ._statistics import Statistics
 from ._tables import (
     INVITE_SERVER,
     NON_INVITE_SERVER,
+    Perform,
     Row,
     ServerAction,
     ServerInput,
     State,
     compile_rows,
 )
-from ._timers import Timer, TimerQueue, TimerValues
+from ._timers import Line, TimerQueue, TimerValues
 from ._top_via import TopVia
 
 if TYPE_CHECKING:
@@ -42,10 +42,8 @@ _INPUT_OF_CLASS: Final = (
     *[ServerInput.TU_300_699] * 4,
 )
 
-_Performer = Callable[["ServerTransaction", Any, float, Effects], None]
 
-
-@attrs.define(slots=True, eq=False, repr=False)
+@attrs.define(slots=True, eq=False, repr=False, weakref_slot=False)
 class ServerTransaction:
     """Follow one request we received until its final response is delivered."""
 
@@ -58,8 +56,6 @@ class ServerTransaction:
     datagram, anything but an INVITE: what lingers for repeated requests needs the response only."""
     flow: Flow
     """The way the request came."""
-    state: State
-    """The state of its machine."""
     _row: Row
     response_flow: Flow
     """The way its responses go."""
@@ -67,13 +63,20 @@ class ServerTransaction:
     """Whatever the transaction user wants to find here again."""
     last_status: int = 0
     """Status of the last response sent; 0 before there is one."""
-    _send: Send | None = None
-    _interval: float = 0.0
-    _short: Timer[Any] | None = None
-    _long: Timer[Any] | None = None
-    _ack_key: ServerKey | None = None
+    _last: Send | None = None
+    """The last response, to be sent again."""
+    _short: Line[Any] | None = None
+    """The line of the timer that sends a 100, or the response again, where it is or was last."""
+    _long: Line[Any] | None = None
+    """The line of the timer that gives up, where it is or was last."""
 
     is_client: ClassVar[bool] = False
+
+    @property
+    def state(self) -> State:
+        """The state of its machine."""
+        state: State = self._row[-1]
+        return state
 
     def __repr__(self) -> str:
         return f"<ServerTransaction {self.method} {self.key[0]} {self.state.value}>"
@@ -83,13 +86,24 @@ class ServerTransactions:
     """Keep the server transactions that live, and perform the actions of their tables."""
 
     __slots__ = (
-        "_cancel_rows",
-        "_invite_rows",
+        "_ack_keys",
+        "_cancel_trying",
         "_old_acks",
-        "_rows",
+        "_proceeding",
         "_server",
         "_statistics",
+        "_tell_all_ends",
+        "_terminated",
+        "_timer_100",
+        "_timer_100_of_others",
+        "_timer_g",
+        "_timer_h",
+        "_timer_i",
+        "_timer_j",
+        "_timer_l",
         "_timers",
+        "_trying",
+        "_tu_silent",
         "_values",
         "by_key",
     )
@@ -100,15 +114,29 @@ class ServerTransactions:
         values: TimerValues,
         statistics: Statistics,
         server: str | None,
+        tell_all_ends: bool,
     ) -> None:
         self.by_key: dict[ServerKey, ServerTransaction] = {}
         # Where the ACK of an RFC 2543 peer finds its INVITE: by the To tag we answered with.
         self._old_acks: dict[ServerKey, ServerTransaction] = {}
+        self._ack_keys: dict[ServerKey, ServerKey] = {}
         self._timers = timers
         self._values = values
         self._statistics = statistics
         self._server = server
-        perform: dict[ServerAction, _Performer] = {
+        self._tell_all_ends = tell_all_ends
+        give_up, later = values.give_up, values.non_invite_trying_delay
+        # Without a delay the 100 to an INVITE goes at once.
+        delay = values.trying_delay
+        self._timer_100 = None if delay is None else timers.line(ServerInput.TIMER_100, delay)
+        self._timer_100_of_others = timers.line(ServerInput.TIMER_100, later)
+        self._timer_g = timers.line(ServerInput.TIMER_G, values.t1)
+        self._timer_h = timers.line(ServerInput.TIMER_H, give_up)
+        self._timer_i = timers.linger_line(ServerInput.TIMER_I, values.t4)
+        self._timer_j = timers.linger_line(ServerInput.TIMER_J, give_up)
+        self._timer_l = timers.linger_line(ServerInput.TIMER_L, give_up)
+        self._tu_silent = timers.line(ServerInput.TU_SILENT, give_up - later)
+        perform: dict[ServerAction, Perform] = {
             ServerAction.SEND: self._send,
             ServerAction.SEND_100: self._send_100,
             ServerAction.SEND_100_IN_TIME: self._send_100_in_time,
@@ -127,15 +155,22 @@ class ServerTransactions:
             ServerAction.REPORT_TRANSPORT_ERROR: self._report_transport_error,
             ServerAction.FORGET: self._forget,
         }
-        self._invite_rows = compile_rows(INVITE_SERVER, ServerInput, perform)
-        self._rows = compile_rows(NON_INVITE_SERVER, ServerInput, perform)
+        a = ServerAction
+        phrases: dict[tuple[ServerAction, ...], Perform] = {
+            (a.STOP_TIMERS, a.SEND): self._ring,
+            (a.STOP_TIMERS, a.SEND, a.START_L): self._accept,
+            (a.STOP_TIMERS, a.SEND, a.START_J): self._finish,
+        }
+        self._proceeding = compile_rows(INVITE_SERVER, ServerInput, perform, phrases)[State.PROCEEDING]
+        rows = compile_rows(NON_INVITE_SERVER, ServerInput, perform, phrases)
+        self._trying, self._terminated = rows[State.TRYING], rows[State.TERMINATED]
         # A CANCEL that the layer answers itself is an ordinary one of which the user hears nothing.
         hidden = perform | {
-            ServerAction.REPORT_TIMEOUT: self._keep_quiet,
-            ServerAction.REPORT_TRANSPORT_ERROR: self._keep_quiet,
-            ServerAction.FORGET: self._forget_quietly,
+            a.REPORT_TIMEOUT: self._keep_quiet,
+            a.REPORT_TRANSPORT_ERROR: self._keep_quiet,
+            a.FORGET: self._forget_quietly,
         }
-        self._cancel_rows = compile_rows(NON_INVITE_SERVER, ServerInput, hidden)
+        self._cancel_trying = compile_rows(NON_INVITE_SERVER, ServerInput, hidden, {})[State.TRYING]
 
     def start(
         self, key: ServerKey, request: Request, flow: Flow, response_flow: Flow, now: float, effects: Effects
@@ -144,19 +179,16 @@ class ServerTransactions:
         method = request.method
         self._statistics.uas_transactions += 1
         if method == "INVITE":
-            row = self._invite_rows[State.PROCEEDING]
-            transaction = ServerTransaction(key, method, request, flow, State.PROCEEDING, row, response_flow)
-            delay = self._values.trying_delay
-            if delay is None:
-                self._send_100(transaction, None, now, effects)
-            else:
-                transaction._short = self._timers.start(delay, transaction, ServerInput.TIMER_100, now)
+            row, line = self._proceeding, self._timer_100
         else:
-            row = self._rows[State.TRYING]
-            transaction = ServerTransaction(key, method, request, flow, State.TRYING, row, response_flow)
-            delay = self._values.non_invite_trying_delay
-            transaction._short = self._timers.start(delay, transaction, ServerInput.TIMER_100, now)
+            row, line = self._trying, self._timer_100_of_others
+        transaction = ServerTransaction(key, method, request, flow, row, response_flow)
         self.by_key[key] = transaction
+        if line is None:
+            self._send_100(transaction, None, now, effects)
+        else:
+            transaction._short = line
+            line.start(transaction, now)
         return transaction
 
     def answer_cancel(
@@ -171,8 +203,7 @@ class ServerTransactions:
     ) -> None:
         """Make the hidden transaction of a CANCEL and answer it."""
         self._statistics.uas_transactions += 1
-        row = self._cancel_rows[State.TRYING]
-        transaction = ServerTransaction(key, "CANCEL", request, flow, State.TRYING, row, response_flow)
+        transaction = ServerTransaction(key, "CANCEL", request, flow, self._cancel_trying, response_flow)
         self.by_key[key] = transaction
         self._statistics.layer_replies += 1
         self.step(transaction, ServerInput.TU_2XX, response, now, effects)
@@ -189,15 +220,19 @@ class ServerTransactions:
     ) -> None:
         """Give a response of the transaction user to the machine. See `TransactionLayer.respond`."""
         status = response.status
-        before = transaction._send
         if status == 100:
-            self.step(transaction, ServerInput.TU_100, response, now, effects)
+            input_ = ServerInput.TU_100
         elif status == 408:
-            self.step(transaction, ServerInput.TU_408, response, now, effects)
+            input_ = ServerInput.TU_408
         else:
-            self.step(transaction, _INPUT_OF_CLASS[status // 100], response, now, effects)
-        if transaction._send is not before:
-            self._statistics.user_replies += 1
+            input_ = _INPUT_OF_CLASS[status // 100]
+        transition = transaction._row[input_]
+        if transition is not None:
+            before = transaction._last
+            perform, transaction._row = transition
+            perform(transaction, response, now, effects)
+            if transaction._last is not before:
+                self._statistics.user_replies += 1
 
     def connection_lost(self, flow: Flow) -> None:
         """Let what is still to be sent by that connection ask for a new one. Source: RFC 3261 §18.2.2"""
@@ -209,32 +244,28 @@ class ServerTransactions:
         """Send the last response again, by a new connection to where the request came from."""
         instead = reconnection(transaction.request, transaction.response_flow)
         transaction.response_flow = instead
-        if transaction._send is not None:
-            transaction._send = Send(transaction._send.data, instead, transaction.key)
-            effects.append(transaction._send)
+        if transaction._last is not None:
+            transaction._last = Send(transaction._last.data, instead, transaction.key)
+            effects.append(transaction._last)
 
     def forget(self, transaction: ServerTransaction) -> None:
         """Take a transaction out without a word. See `TransactionLayer.forget`."""
         if transaction.state is not State.TERMINATED:
             self._forget_quietly(transaction, None, 0.0, [])
-            transaction._row, transaction.state = self._rows[State.TERMINATED], State.TERMINATED
+            transaction._row = self._terminated
 
     def step(
         self, transaction: ServerTransaction, input_: int, subject: Any, now: float, effects: Effects
-    ) -> bool:
+    ) -> None:
         """Apply an input: look up its row, go to the next state, perform the actions.
 
         `subject` is what the actions of that input need: the response to send, the effect to pass on, the
         reason of a failure, or the name of the timer.
-        Returns: False when the table has no row for it.
         """
         transition = transaction._row[input_]
-        if transition is None:
-            return False
-        actions, transaction._row, transaction.state = transition
-        for action in actions:
-            action(transaction, subject, now, effects)
-        return True
+        if transition is not None:
+            perform, transaction._row = transition
+            perform(transaction, subject, now, effects)
 
     # The actions, in the order of `ServerAction`.
 
@@ -243,21 +274,20 @@ class ServerTransactions:
         if status >= 200 > transaction.last_status:
             self._statistics.finals[status // 100] += 1
         transaction.last_status = status
-        send = transaction._send = Send(response.to_bytes(), transaction.response_flow, transaction.key)
+        send = transaction._last = Send(response.to_bytes(), transaction.response_flow, transaction.key)
         effects.append(send)
         if status >= 300 and transaction.method == "INVITE" and is_old(transaction.key):
             self._expect_old_ack(transaction, response)
 
     def _send_100(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
-        if transaction._send is None:
+        if transaction._last is None:
             self._statistics.layer_replies += 1
-            self._send(transaction, self._trying(transaction.request), now, effects)
+            self._send(transaction, self._make_100(transaction.request), now, effects)
 
     def _send_100_in_time(
         self, transaction: ServerTransaction, response: Response, now: float, effects: Effects
     ) -> None:
-        timer = transaction._short
-        if transaction.flow.reliable or (timer is not None and now >= timer.deadline):
+        if transaction.flow.reliable or now >= self._timer_100_of_others.get(transaction, now):
             self._send(transaction, response, now, effects)
 
     def _replay(
@@ -265,51 +295,57 @@ class ServerTransactions:
     ) -> None:
         if timer is not None:
             self._statistics.retransmissions += 1
-        if transaction._send is not None:
-            effects.append(transaction._send)
+        if transaction._last is not None:
+            effects.append(transaction._last)
 
     def _keep_silent(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
-        transaction._send = None
+        transaction._last = None
 
     def _stop_timers(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
-        if transaction._short is not None:
-            transaction._short.owner = None
-        if transaction._long is not None:
-            transaction._long.owner = None
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
+        line = transaction._long
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._long = None
 
     def _start_gh(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
         if not transaction.response_flow.reliable:
-            t1 = transaction._interval = self._values.t1
-            transaction._short = self._timers.start(t1, transaction, ServerInput.TIMER_G, now)
-        transaction._long = self._timers.start(self._values.give_up, transaction, ServerInput.TIMER_H, now)
+            transaction._short = self._timer_g
+            self._timer_g.start(transaction, now)
+        transaction._long = self._timer_h
+        self._timer_h.start(transaction, now)
 
     def _restart_g(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
-        interval = transaction._interval = min(2 * transaction._interval, self._values.t2)
-        transaction._short = self._timers.start(interval, transaction, ServerInput.TIMER_G, now)
+        fired = transaction._short
+        interval = self._values.t2 if fired is None else min(2 * fired.duration, self._values.t2)
+        line = transaction._short = self._timers.line(ServerInput.TIMER_G, interval)
+        line.start(transaction, now)
 
     def _start_i(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
         if transaction.flow.reliable:
             self.step(transaction, ServerInput.TIMER_I, None, now, effects)
         else:
-            transaction._long = self._timers.linger(self._values.t4, transaction, ServerInput.TIMER_I, now)
+            self._timer_i.start(transaction, now)
 
     def _start_j(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
         if transaction.flow.reliable:
             self.step(transaction, ServerInput.TIMER_J, None, now, effects)
         else:
-            give_up = self._values.give_up
-            transaction._long = self._timers.linger(give_up, transaction, ServerInput.TIMER_J, now)
-            if transaction._send is not None:
+            self._timer_j.start(transaction, now)
+            if transaction._last is not None:
                 # a request that was read is several times as large as all the rest; a user who was too
                 # slow may need it still
                 del transaction.request
 
     def _start_l(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
-        transaction._long = self._timers.linger(self._values.give_up, transaction, ServerInput.TIMER_L, now)
+        self._timer_l.start(transaction, now)
 
     def _wait_for_tu(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
-        rest = self._values.give_up - self._values.non_invite_trying_delay
-        transaction._long = self._timers.linger(rest, transaction, ServerInput.TU_SILENT, now)
+        transaction._long = self._tu_silent
+        self._tu_silent.start(transaction, now)
 
     def _pass(
         self,
@@ -332,8 +368,12 @@ class ServerTransactions:
         effects.append(TransportFailed(transaction, reason))
 
     def _forget(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
-        self._forget_quietly(transaction, None, now, effects)
-        effects.append(Terminated(transaction))
+        if transaction._short is not None or transaction._long is not None or self._ack_keys:
+            self._forget_quietly(transaction, None, now, effects)
+        else:
+            del self.by_key[transaction.key]
+        if self._tell_all_ends or transaction.user is not None:
+            effects.append(Terminated(transaction))
 
     def _keep_quiet(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
         """Do nothing where other transactions tell their user."""
@@ -341,15 +381,39 @@ class ServerTransactions:
     def _forget_quietly(self, transaction: ServerTransaction, _: Any, now: float, effects: Effects) -> None:
         self._stop_timers(transaction, None, now, effects)
         del self.by_key[transaction.key]
-        if transaction._ack_key is not None:
-            self._old_acks.pop(transaction._ack_key, None)
+        if self._ack_keys:
+            ack_key = self._ack_keys.pop(transaction.key, None)
+            if ack_key is not None:
+                self._old_acks.pop(ack_key, None)
 
-    def _trying(self, request: Request) -> Response:
+    def _make_100(self, request: Request) -> Response:
         headers = () if self._server is None else (("Server", self._server),)
         return make_response(request, 100, headers=headers)
 
     def _expect_old_ack(self, transaction: ServerTransaction, response: Response) -> None:
         # The INVITE's key holds its Via as it came, before it was marked; the ACK comes with the same.
         via, _, *compared, _ = transaction.key
-        transaction._ack_key = (via, "ACK", *compared, response.to_tag)
-        self._old_acks[transaction._ack_key] = transaction
+        ack_key = self._ack_keys[transaction.key] = (via, "ACK", *compared, response.to_tag)
+        self._old_acks[ack_key] = transaction
+
+    # The phrases: what nearly every transaction does, each as its actions do it one after the other.
+
+    def _ring(self, transaction: ServerTransaction, response: Response, now: float, effects: Effects) -> None:
+        if transaction._short is not None or transaction._long is not None:
+            self._stop_timers(transaction, None, now, effects)
+        self._send(transaction, response, now, effects)
+
+    def _accept(
+        self, transaction: ServerTransaction, response: Response, now: float, effects: Effects
+    ) -> None:
+        if transaction._short is not None or transaction._long is not None:
+            self._stop_timers(transaction, None, now, effects)
+        self._send(transaction, response, now, effects)
+        self._timer_l.start(transaction, now)
+
+    def _finish(
+        self, transaction: ServerTransaction, response: Response, now: float, effects: Effects
+    ) -> None:
+        self._stop_timers(transaction, None, now, effects)
+        self._send(transaction, response, now, effects)
+        self._start_j(transaction, None, now, effects)

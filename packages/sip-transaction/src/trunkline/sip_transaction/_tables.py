@@ -12,7 +12,7 @@ server transaction) and by RFC 4320 (100 and 408 to a non-INVITE).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, IntEnum, auto
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -237,23 +237,42 @@ NON_INVITE_CLIENT: ClientTable = _non_invite_client()
 INVITE_SERVER: ServerTable = _invite_server()
 NON_INVITE_SERVER: ServerTable = _non_invite_server()
 
-# A compiled row is a list indexed by the input: None, or the actions as callables, the row of the next
-# state, and that state. One list index a message instead of hashing a pair of enum members.
+# A compiled row is a list indexed by the input: None, or one callable that performs the actions and the row
+# of the next state. Its last item is the state it is the row of. One list index a message instead of hashing
+# a pair of enum members.
 Row = list[Any]
+
+Perform = Callable[..., None]
+"""Performs an action, or several: called with the transaction, the subject of the input, now, the effects."""
 
 
 def compile_rows(
     table: Mapping[tuple[State, InputT], Transition[ActionT]],
     inputs: type[InputT],
-    perform: Mapping[ActionT, Callable[..., None]],
+    perform: Mapping[ActionT, Perform],
+    phrases: Mapping[tuple[ActionT, ...], Perform],
 ) -> dict[State, Row]:
-    """Turn a table into one list per state, with the callables that perform its actions.
+    """Turn a table into one list per state, with a callable for what each of its pairs does.
 
-    Args: `table` is one of the four; `inputs` its inputs; `perform` the callable for every action in it.
+    Args: `table` is one of the four; `inputs` its inputs; `perform` the callable for every action in it;
+    `phrases` those for whole sequences of actions that do the same as one action after the other.
     Returns: for each state of the table, Terminated included, a row indexed by input.
     """
     states = {state for state, _ in table} | {transition.state for transition in table.values()}
-    rows: dict[State, Row] = {state: [None] * len(inputs) for state in states}
+    rows: dict[State, Row] = {state: [None for _ in inputs] + [state] for state in states}
     for (state, input_), (actions, to) in table.items():
-        rows[state][input_] = (tuple(perform[action] for action in actions), rows[to], to)
+        whole = phrases.get(actions) or in_turn([perform[action] for action in actions])
+        rows[state][input_] = (whole, rows[to])
     return rows
+
+
+def in_turn(actions: Sequence[Perform]) -> Perform:
+    """Make one callable of several, which calls them in their order."""
+    if len(actions) == 1:
+        return actions[0]
+
+    def perform(transaction: Any, subject: Any, now: float, effects: Any) -> None:
+        for action in actions:
+            action(transaction, subject, now, effects)
+
+    return perform

@@ -1,14 +1,20 @@
 """Timers: how long each one of RFC 3261's table 4 runs, and the queue that holds those running.
 
-The queue is one deque per duration. As time only goes forward, each deque is sorted by itself, starting a
-timer is one append, and stopping it is forgetting its transaction: the entry is thrown away when it comes
-to the front. Not here: what happens when a timer fires (`_tables`).
+The queue is one line per timer and duration, in which nothing stands but the transactions. As time only
+goes forward, each line is sorted by itself. There are two kinds. Most timers that lead to something are
+stopped long before their time: their line is a dictionary from transaction to deadline, out of which one is
+taken at once. Those that only end a wait run to their end, and there are many of them: their line is two
+deques, and a transaction that is over before keeps its place until its time, when the table of its machine
+has no row for the input.
+
+Not here: what happens when a timer fires (`_tables`).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from operator import attrgetter
+from collections.abc import Iterator
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 import attrs
@@ -54,81 +60,130 @@ class TimerValues:
         object.__setattr__(self, "non_invite_trying_delay", min(max(elapsed, self.t1), self.give_up / 2))
 
 
-@attrs.define(slots=True, eq=False)
-class Timer(Generic[OwnerT]):
-    """Hold one running timer; stop it by setting its owner to None."""
+class Line(dict[OwnerT, float]):
+    """The transactions for which one timer runs, in the order of the deadlines that they are mapped to."""
 
-    deadline: float
-    """When it fires, in the caller's monotonic seconds."""
-    owner: OwnerT | None
-    """The transaction it belongs to; None once it was stopped."""
-    input: int
-    """The input it gives to the transaction's machine."""
+    __slots__ = ("duration", "input", "queue")
+
+    def __init__(self, queue: TimerQueue[OwnerT], input_: int, duration: float) -> None:
+        """Make the line of a timer that gives `input_` to the machine after `duration` seconds, above 0."""
+        self.queue = queue
+        self.input = input_
+        self.duration = duration
+
+    def start(self, owner: OwnerT, now: float) -> None:
+        """Start the timer for one that is not in this line; `now` is not before that of any earlier call.
+
+        It is stopped by taking its owner out.
+        """
+        deadline = self[owner] = now + self.duration
+        queue = self.queue
+        earliest = queue.next_deadline
+        if earliest is None or deadline < earliest:
+            queue.next_deadline = deadline
+
+    def take_due(self, now: float, due: list[Due[OwnerT]]) -> float | None:
+        """Move those whose deadline has come into `due`; returns when to look again, None: never."""
+        count = len(due)
+        earliest = None
+        for owner, deadline in self.items():
+            if deadline > now:
+                earliest = deadline
+                break
+            due.append((deadline, owner, self.input))
+        for _, owner, _ in due[count:]:
+            del self[owner]
+        return earliest
 
 
-_deadline = attrgetter("deadline")
+class LingerLine(Generic[OwnerT]):
+    """The transactions that wait to be forgotten when one timer fires, and when it does."""
+
+    __slots__ = ("_deadlines", "_owners", "duration", "input", "queue")
+
+    def __init__(self, queue: TimerQueue[OwnerT], input_: int, duration: float) -> None:
+        """Make the line of a timer that gives `input_` to the machine after `duration` seconds, above 0."""
+        self.queue = queue
+        self.input = input_
+        self.duration = duration
+        self._owners: deque[OwnerT] = deque()
+        self._deadlines: deque[float] = deque()
+
+    def start(self, owner: OwnerT, now: float) -> None:
+        """Start the timer, so that its wake-up may be shared with later ones; there is no stopping it."""
+        deadline = now + self.duration
+        self._owners.append(owner)
+        self._deadlines.append(deadline)
+        deadline += LINGER_SLACK
+        queue = self.queue
+        earliest = queue.next_deadline
+        if earliest is None or deadline < earliest:
+            queue.next_deadline = deadline
+
+    def take_due(self, now: float, due: list[Due[OwnerT]]) -> float | None:
+        """Move those whose deadline has come into `due`; returns when to look again, None: never."""
+        deadlines, owners, input_ = self._deadlines, self._owners, self.input
+        while deadlines:
+            if deadlines[0] > now:
+                return deadlines[0] + LINGER_SLACK
+            due.append((deadlines.popleft(), owners.popleft(), input_))
+        return None
+
+    def __iter__(self) -> Iterator[OwnerT]:
+        return iter(self._owners)
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+
+Due = tuple[float, OwnerT, int]
+"""When a timer had to fire, for whom, and the input it gives."""
+
+_deadline = itemgetter(0)
 
 
 class TimerQueue(Generic[OwnerT]):
-    """Keep running timers in one deque per duration."""
+    """Keep the lines of running timers."""
 
     __slots__ = ("_lingering", "_prompt", "next_deadline")
 
     def __init__(self) -> None:
-        self._prompt: dict[float, deque[Timer[OwnerT]]] = {}
-        self._lingering: dict[float, deque[Timer[OwnerT]]] = {}
+        self._prompt: dict[tuple[float, int], Line[OwnerT]] = {}
+        self._lingering: dict[tuple[float, int], LingerLine[OwnerT]] = {}
         self.next_deadline: float | None = None
+        """When to call `take_due`; None when nothing runs."""
 
-    def start(self, duration: float, owner: OwnerT, input_: int, now: float) -> Timer[OwnerT]:
-        """Start a timer that must fire on time.
+    def line(self, input_: int, duration: float) -> Line[OwnerT]:
+        """Give the line of a timer that must fire on time."""
+        line = self._prompt.get((duration, input_))
+        if line is None:
+            line = self._prompt[duration, input_] = Line(self, input_, duration)
+        return line
 
-        Args: `duration` in seconds, more than 0; `now` not before that of any earlier call.
-        """
-        deadline = now + duration
-        timer = Timer(deadline, owner, input_)
-        queue = self._prompt.get(duration)
-        if queue is None:
-            queue = self._prompt[duration] = deque()
-        queue.append(timer)
-        earliest = self.next_deadline
-        if earliest is None or deadline < earliest:
-            self.next_deadline = deadline
-        return timer
+    def linger_line(self, input_: int, duration: float) -> LingerLine[OwnerT]:
+        """Give the line of a timer that only ends a wait."""
+        line = self._lingering.get((duration, input_))
+        if line is None:
+            line = self._lingering[duration, input_] = LingerLine(self, input_, duration)
+        return line
 
-    def linger(self, duration: float, owner: OwnerT, input_: int, now: float) -> Timer[OwnerT]:
-        """Start a timer that only ends a wait, so that its wake-up may be shared with later ones."""
-        deadline = now + duration
-        timer = Timer(deadline, owner, input_)
-        queue = self._lingering.get(duration)
-        if queue is None:
-            queue = self._lingering[duration] = deque()
-        queue.append(timer)
-        deadline += LINGER_SLACK
-        earliest = self.next_deadline
-        if earliest is None or deadline < earliest:
-            self.next_deadline = deadline
-        return timer
-
-    def take_due(self, now: float) -> list[Timer[OwnerT]]:
+    def take_due(self, now: float) -> list[Due[OwnerT]]:
         """Take out the timers whose deadline has come, earliest first, and find the next deadline."""
         earliest = self.next_deadline
         if earliest is None or now < earliest:
             return []
-        due: list[Timer[OwnerT]] = []
+        due: list[Due[OwnerT]] = []
         earliest = None
-        for queues, slack in ((self._prompt, 0.0), (self._lingering, LINGER_SLACK)):
-            for queue in queues.values():
-                while queue and (queue[0].owner is None or queue[0].deadline <= now):
-                    timer = queue.popleft()
-                    if timer.owner is not None:
-                        due.append(timer)
-                if queue and (earliest is None or queue[0].deadline + slack < earliest):
-                    earliest = queue[0].deadline + slack
+        for lines in (self._prompt, self._lingering):
+            for line in lines.values():
+                if line:
+                    deadline = line.take_due(now, due)
+                    if deadline is not None and (earliest is None or deadline < earliest):
+                        earliest = deadline
         self.next_deadline = earliest
         due.sort(key=_deadline)
         return due
 
     def __len__(self) -> int:
-        """Count the timers still running."""
-        queues = (*self._prompt.values(), *self._lingering.values())
-        return sum(timer.owner is not None for queue in queues for timer in queue)
+        """Count the timers running, and those that linger on."""
+        return sum(map(len, self._prompt.values())) + sum(map(len, self._lingering.values()))

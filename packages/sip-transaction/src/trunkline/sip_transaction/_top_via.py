@@ -1,14 +1,17 @@
 """TopVia: what the layer reads of a request's top Via, and how it writes its marks into it.
 
-Strategy: every request comes through here, and nearly all of them spell their Via the plain way, so that a
-few searches in its text do. Whatever is spelled in another way (blanks, quotes, IPv6, upper-case names, an
-own "received" or "maddr") is left to the parser of Via. Both ways give the same, which is tested.
+Strategy: every request comes through here, and nearly all of them spell their Via the plain way, so that one
+look at its parameters does. What stands before them is the same in all that a peer sends, and is remembered.
+Whatever is spelled in another way (blanks, quotes, IPv6, upper-case names, an own "received" or "maddr") is
+left to the parser of Via. Both ways give the same, which is tested.
 
 Not here: what the marks are and where responses go (`_routing`).
 """
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -16,26 +19,45 @@ import attrs
 from trunkline.sip_parser import Request, Via
 
 # The protocols as they are plainly spelled, and their default ports.
-_PLAIN_PROTOCOLS: Final = {
-    "SIP/2.0/UDP": 5060,
-    "SIP/2.0/TCP": 5060,
-    "SIP/2.0/TLS": 5061,
-    "SIP/2.0/WS": 80,
-    "SIP/2.0/WSS": 443,
-    "SIP/2.0/SCTP": 5060,
-}
+_PLAIN_PROTOCOLS: Final = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 80, "WSS": 443, "SCTP": 5060}
+_match_sender = re.compile(r"SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?").fullmatch
+
+# What is remembered is bounded by these: peers, and the characters of one.
+_REMEMBERED: Final = 4096
+_REMEMBERED_LENGTH: Final = 100
+
+_VALUE: Final = r"[A-Za-z0-9\-.!%*_+`'~=:/@&$?()|#]"
+# Of these nobody reads the Vias: the route of a dialog is settled when they come.
+_WITHIN_DIALOGS: Final = frozenset(("ACK", "BYE", "PRACK", "INFO"))
+
+# The branch, with rport on either side of it where it is asked for, before whatever matters to nobody here.
+_match_params = re.compile(
+    rf"(rport;)?branch=({_VALUE}+)(;rport)?((?:;(?!(?i:branch|rport|received|maddr)){_VALUE}*)*)"
+).fullmatch
 
 
-@attrs.define(slots=True, eq=False)
-class TopVia:
-    """Hold the parts of a request's top Via that matter to transactions."""
+@attrs.frozen(slots=True)
+class Sender:
+    """Who wrote a Via: what stands in it before the parameters."""
 
+    transport: str
+    """The transport it was sent by, upper case."""
     host: str
     """The host of sent-by, as spelled."""
+    name: str
+    """The host of sent-by, in lower case."""
     port: int | None
     """The port of sent-by, None when it does not say."""
     default_port: int
     """The port that its transport has by default."""
+
+
+@attrs.define(slots=True, eq=False, weakref_slot=False)
+class TopVia:
+    """Hold the parts of a request's top Via that matter to transactions."""
+
+    sender: Sender
+    """Its protocol and sent-by."""
     branch: str | None
     """The branch, None when there is none."""
     asks_rport: bool
@@ -45,7 +67,28 @@ class TopVia:
     maddr: str | None
     """The address responses must go to, None mostly."""
     _text: str
+    _is_bare: bool
+    """Whether the text is the plain one, of a branch and perhaps an rport only."""
     _via: Via | None
+
+    @property
+    def response_port(self) -> int:
+        """The port that responses go to where nothing else is asked for."""
+        return self.sender.port or self.sender.default_port
+
+    def mark(self, request: Request, host: str, port: int | None) -> None:
+        """Write received and, unless `port` is None, rport into the top Via of its request."""
+        text = self.marked(host, port)
+        if not self._is_bare or port is None or "%" in host or request.method in _WITHIN_DIALOGS:
+            request.headers.replace_top("via", text)
+            return
+        # Whoever checks the request reads its Vias next, and need not do so once more.
+        sender = self.sender
+        if self.asks_rport and not self._text.endswith(";rport"):
+            params = {"received": host, "rport": str(port), "branch": self.branch}
+        else:
+            params = {"branch": self.branch, "received": host, "rport": str(port)}
+        request.replace_top_via(text, sender.transport, sender.host, sender.port, params)
 
     def marked(self, host: str, port: int | None) -> str:
         """Write the Via anew with received and, unless `port` is None, rport."""
@@ -71,66 +114,43 @@ def read_top_via(request: Request) -> TopVia:
     Source: RFC 3261 §20.42, RFC 3581 §3
     """
     text = request.headers.top_value("via") or ""
-    protocol, _, rest = text.partition(" ")
-    default_port = _PLAIN_PROTOCOLS.get(protocol)
-    lower = rest.lower()
-    if (
-        default_port is None
-        or " " in rest
-        or '"' in rest
-        or "," in rest
-        or "[" in rest
-        or "received" in lower
-        or "maddr" in lower
-        or not (rest.isascii() and rest.isprintable())
-    ):
+    written, _, params = text.partition(";")
+    match = _match_params(params)
+    if match is None or len(written) > _REMEMBERED_LENGTH:
         return _parse(request)
-    sent_by, _, _ = rest.partition(";")
-    params = rest[len(sent_by) :]
-    host, colon, port = sent_by.partition(":")
-    if not host or (colon and not (port.isdecimal() and len(port) <= 5 and int(port) <= 65535)):
+    rport, branch, rport_after, others = match.groups()
+    sender = _read_sender(written)
+    if sender is None or (rport and rport_after):
         return _parse(request)
-    if lower.count(";branch") > 1 or lower.count(";rport") > 1:
-        return _parse(request)
-    start = params.find(";branch=")
-    if start >= 0:
-        end = params.find(";", start + 8)
-        branch = params[start + 8 : end] if end > 0 else params[start + 8 :]
-    elif "branch" in lower:
-        return _parse(request)
-    else:
-        branch = ""
-    rport = params.find(";rport")
-    if rport >= 0:
-        if params[rport + 6 : rport + 7] not in ("", ";"):
-            return _parse(request)
-    elif "rport" in lower:
-        return _parse(request)
-    return TopVia(
-        host,
-        int(port) if colon else None,
-        default_port,
-        branch or None,
-        rport >= 0,
-        False,
-        None,
-        text,
-        None,
-    )
+    return TopVia(sender, branch, bool(rport or rport_after), False, None, text, not others, None)
+
+
+@lru_cache(_REMEMBERED)
+def _read_sender(written: str) -> Sender | None:
+    """Read what is plainly spelled; None where only the parser of Via knows."""
+    match = _match_sender(written)
+    if match is None:
+        return None
+    transport, host, digits = match.groups()
+    default_port = _PLAIN_PROTOCOLS.get(transport)
+    port = int(digits) if digits else None
+    if default_port is None or (port is not None and port > 65535):
+        return None
+    return Sender(transport, host, host.lower(), port, default_port)
 
 
 def _parse(request: Request) -> TopVia:
     via = request.top_via
     params = via.params
     maddr = params.get("maddr")
+    default_port = _PLAIN_PROTOCOLS.get(via.transport, 5060)
     return TopVia(
-        via.host,
-        via.port,
-        _PLAIN_PROTOCOLS.get(f"SIP/2.0/{via.transport}", 5060),
+        Sender(via.transport, via.host, via.host.lower(), via.port, default_port),
         via.branch,
         "rport" in params,
         "received" in params or bool(params.get("rport")),
         maddr.strip("[]") if maddr else None,
         "",
+        False,
         via,
     )

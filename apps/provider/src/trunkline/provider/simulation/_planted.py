@@ -15,7 +15,7 @@ from trunkline.provider.stack import Barrier
 from trunkline.provider.stack._registrations import Registrations
 from trunkline.sip_transaction import TransactionLayer
 from trunkline.sip_transaction._keys import own_key
-from trunkline.sip_transaction._timers import TimerQueue
+from trunkline.sip_transaction._timers import LingerLine
 
 
 @contextmanager
@@ -30,16 +30,16 @@ def _patched(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 def lost_timer() -> AbstractContextManager[None]:
     """One timer in fifty is started and never fires."""
-    original, count = TimerQueue.linger, [0]
+    original, count = LingerLine.start, [0]
 
-    def linger(self: Any, duration: float, owner: Any, input_: int, now: float) -> Any:
-        timer = original(self, duration, owner, input_, now)
+    def start(self: Any, owner: Any, now: float) -> None:
+        original(self, owner, now)
         count[0] += 1
         if count[0] % 50 == 0:
-            timer.owner = None
-        return timer
+            self._owners.pop()
+            self._deadlines.pop()
 
-    return _patched(TimerQueue, "linger", linger)
+    return _patched(LingerLine, "start", start)
 
 
 def wrong_branch() -> AbstractContextManager[None]:

@@ -153,16 +153,17 @@ class Forking:
 
     def _send(self, branch: Branch, now: float, effects: list[Effect], *, as_datagram: bool = False) -> None:
         context, target = branch.context, branch.target
+        name = self._layer.new_branch() + context.loop_mark
         try:
             request = branch.request = self._forwarding.write(
                 context.request,
                 target,
-                self._layer.new_branch() + context.loop_mark,
+                name,
                 record_route_for=context.transaction.flow if context.record_route else None,
                 record_route_params=context.record_route_params,
                 breadth=branch.breadth or None,
             )
-            transaction, sent = self._layer.send_request(request, target.flow, now=now)
+            transaction, sent = self._layer.send_request(request, target.flow, now=now, branch=name)
         except (LocalProtocolError, RemoteProtocolError):
             # A target that cannot be written is one that cannot be reached; the others still may.
             branch.is_over = True
