@@ -125,12 +125,16 @@ class MessageBase(MoreHeaders):
     @property
     def from_tag(self) -> str | None:
         """The tag of From, None when there is none (RFC 2543 peers)."""
-        return self.from_.tag
+        cached: NameAddr | None = self.headers._cache.get("from")
+        address: NameAddr = self._typed("from") if cached is None else cached
+        return address.params.get("tag") or None
 
     @property
     def to_tag(self) -> str | None:
         """The tag of To, None outside of a dialog."""
-        return self.to.tag
+        cached: NameAddr | None = self.headers._cache.get("to")
+        address: NameAddr = self._typed("to") if cached is None else cached
+        return address.params.get("tag") or None
 
     @property
     def call_id(self) -> str:
@@ -147,7 +151,8 @@ class MessageBase(MoreHeaders):
     @property
     def contacts(self) -> list[NameAddr]:
         """Every Contact in order; empty for `*`. Source: RFC 3261 §20.10"""
-        return self._all("contact")
+        cached: tuple[NameAddr, ...] | None = self.headers._cache.get("contact")
+        return self._all("contact") if cached is None else list(cached)
 
     @property
     def contact_star(self) -> bool:
@@ -167,8 +172,8 @@ class MessageBase(MoreHeaders):
     @property
     def max_forwards(self) -> int | None:
         """Hops left, 0 to 255; None when absent. Source: RFC 3261 §20.22"""
-        value: int | None = self._optional("max-forwards")
-        return value
+        cached: int | None = self.headers._cache.get("max-forwards")
+        return self._optional("max-forwards") if cached is None else cached
 
     @property
     def expires(self) -> int | None:
@@ -216,10 +221,10 @@ class MessageBase(MoreHeaders):
 
     def _optional(self, key: str) -> Any:
         headers = self.headers
-        if key not in headers._names:
-            return None
         cached = headers._cache.get(key)
-        return self._typed(key) if cached is None else cached
+        if cached is not None:
+            return cached
+        return self._typed(key) if key in headers._names else None
 
     def _all(self, key: str) -> list[Any]:
         headers = self.headers
