@@ -54,11 +54,6 @@ class Headers:
     def get_all(self, name: str) -> list[str]:
         """Give the value of every line of that name, unfolded and stripped."""
         name = CANONICAL.get(name) or canonical_name(name)
-        names = self._names
-        if name not in names:
-            return []
-        if names.count(name) == 1:
-            return [value_of(self._lines[names.index(name)])]
         return [value_of(line) for line in self._lines_of(name)]
 
     def values(self, name: str) -> list[str]:
@@ -238,7 +233,13 @@ class Headers:
         return copy
 
     def _lines_of(self, canonical: str) -> list[str]:
-        return [line for name, line in zip(self._names, self._lines, strict=True) if name == canonical]
+        names = self._names
+        count = names.count(canonical)
+        if count == 1:
+            return [self._lines[names.index(canonical)]]
+        if not count:
+            return []
+        return [line for name, line in zip(names, self._lines, strict=True) if name == canonical]
 
     def _first_with_value(self, canonical: str) -> int | None:
         for index, name in enumerate(self._names):
