@@ -121,7 +121,12 @@ def test_a_via_read_the_quick_way_is_the_same_as_read_the_long_way(text):
     assert _read(read_via, text) == _read(read_any_via, text)
 
 
-@given(st.sampled_from(["UDP", "TLS", "udp"]), _PIECES, st.sampled_from(["", ":5060", ":99999", ":"]), _PIECES)
+@given(
+    st.sampled_from(["UDP", "TLS", "udp"]),
+    _PIECES,
+    st.sampled_from(["", ":5060", ":99999", ":"]),
+    _PIECES,
+)
 def test_a_plain_via_means_the_same_both_ways(transport, host, port, params):
     text = one_line(f"SIP/2.0/{transport} h{host}{port};branch=x{params}")
     assert _read(read_via, text) == _read(read_any_via, text)

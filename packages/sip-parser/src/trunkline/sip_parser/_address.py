@@ -36,7 +36,7 @@ _NEVER_ALONE: Final = ("tag", "q", "expires")
 _match_name_addr = re.compile(
     r"(\"(?:[^\"\\]|\\.)*+\"|[^\"<>;,:]*+)[ \t]*<([^<>]*)>[ \t]*(?:;(.*))?", re.DOTALL
 ).fullmatch
-# What nearly all are: a URI in brackets after nothing or a string without escapes, and parameters right behind.
+# What nearly all are: nothing or a string without escapes, a URI in brackets, parameters right behind it.
 _is_plain_string = re.compile(r'"[^"\\]*+"[ \t]*+').fullmatch
 _PLAIN_ENDS: Final = ("", ";")
 

@@ -9,7 +9,9 @@ Source: RFC 3261 §7
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
@@ -23,6 +25,25 @@ if TYPE_CHECKING:
     from ._messages import Message
 
 
+MessageClass = TypeVar("MessageClass", bound=type)
+
+
+def reads_slots(*names: str) -> Callable[[MessageClass], MessageClass]:
+    """Let properties that only give the slot of their name be read without a call into Python.
+
+    A message's method or status is asked for some ten times by the layers above; setting one still checks it.
+    """
+
+    def quicken(cls: MessageClass) -> MessageClass:
+        for name in names:
+            slow = vars(cls)[name]
+            setattr(cls, name, property(attrgetter(f"_{name}"), slow.fset, None, slow.__doc__))
+        return cls
+
+    return quicken
+
+
+@reads_slots("body")
 class MessageBase(MoreHeaders):
     """What requests and responses have in common."""
 

@@ -159,7 +159,7 @@ def read_via(text: str) -> Via:
 
 @lru_cache(REMEMBERED_VALUES)
 def _plain_sender(text: str) -> tuple[str, str, int | None] | None:
-    """Give transport, host and port of what stands before the parameters: the same in all Vias of a sender."""
+    """Give transport, host and port: what stands before the parameters, alike in all Vias of a sender."""
     match = _match_plain_sender(text)
     if match is None:
         return None
