@@ -153,7 +153,8 @@ def read_via(text: str) -> Via:
     if len(sender) <= REMEMBERED_LENGTH and are_plain_params(params) is not None:
         known = _plain_sender(sender)
         if known is not None:
-            return Via(*known, parse_plain_params(params, "Via") if params else NO_PARAMS)
+            transport, host, port = known
+            return Via(transport, host, port, parse_plain_params(params, "Via") if params else NO_PARAMS)
     return read_any_via(text)
 
 
