@@ -210,8 +210,8 @@ def read_top_via(headers: Headers) -> Via:
 def read_vias(headers: Headers) -> tuple[Via, ...]:
     """Give every Via, topmost first.
 
-    They are not remembered by their lines: every request has a Via of its own, so that nothing would be found,
-    and much that would be is pushed out.
+    They are not remembered by their lines: every request has a Via of its own, so that nothing would be
+    found, and much that would be is pushed out.
 
     Raises:
         RemoteProtocolError: one of them cannot be read.
