@@ -24,6 +24,9 @@ from trunkline.sip_parser import (
     quote,
     unquote,
 )
+from trunkline.sip_parser._address import read_address, read_any_address
+from trunkline.sip_parser._grammar import one_line
+from trunkline.sip_parser._via import read_any_via, read_via
 from trunkline.sip_parser.testing import (
     digest_challenges,
     digest_credentials,
@@ -92,6 +95,41 @@ def test_an_address_written_reads_the_same(address):
 @given(vias())
 def test_a_via_written_reads_the_same(via):
     assert Via.parse(str(via)) == via
+
+
+def _read(reader, text):
+    try:
+        return reader(text)
+    except RemoteProtocolError as error:
+        return error.args
+
+
+_PIECES = st.lists(
+    st.sampled_from([*'<>";:,=@\\ \t', "a", "B", "1", "sip", "tag", "[::1]", "%41", "lr"]), max_size=6
+).map("".join)
+
+
+@given(st.builds("{}{}{}{}".format, st.sampled_from(["", '"A" ', "A ", '"']), _PIECES, name_addrs(), _PIECES))
+def test_an_address_read_the_quick_way_is_the_same_as_read_the_long_way(text):
+    text = one_line(text)
+    assert _read(read_address, text) == _read(read_any_address, text)
+
+
+@given(st.builds("{}{}{}{}".format, st.sampled_from(["", "SIP/2.0/UDP ", "SIP"]), _PIECES, vias(), _PIECES))
+def test_a_via_read_the_quick_way_is_the_same_as_read_the_long_way(text):
+    text = one_line(text)
+    assert _read(read_via, text) == _read(read_any_via, text)
+
+
+@given(
+    st.sampled_from(["UDP", "TLS", "udp"]),
+    _PIECES,
+    st.sampled_from(["", ":5060", ":99999", ":"]),
+    _PIECES,
+)
+def test_a_plain_via_means_the_same_both_ways(transport, host, port, params):
+    text = one_line(f"SIP/2.0/{transport} h{host}{port};branch=x{params}")
+    assert _read(read_via, text) == _read(read_any_via, text)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

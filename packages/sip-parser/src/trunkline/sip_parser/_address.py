@@ -36,6 +36,9 @@ _NEVER_ALONE: Final = ("tag", "q", "expires")
 _match_name_addr = re.compile(
     r"(\"(?:[^\"\\]|\\.)*+\"|[^\"<>;,:]*+)[ \t]*<([^<>]*)>[ \t]*(?:;(.*))?", re.DOTALL
 ).fullmatch
+# What nearly all are: nothing or a string without escapes, a URI in brackets, parameters right behind it.
+_is_plain_string = re.compile(r'"[^"\\]*+"[ \t]*+').fullmatch
+_PLAIN_ENDS: Final = ("", ";")
 
 
 @attrs.frozen(slots=True)
@@ -103,6 +106,19 @@ def of_header(error: RemoteProtocolError, header: str) -> RemoteProtocolError:
 
 def read_address(text: str) -> NameAddr:
     """Read an address that is on one line, without blanks around it; errors do not say in which header."""
+    name, _, rest = text.partition("<")
+    uri, closing, params = rest.partition(">")
+    if closing and params[:1] in _PLAIN_ENDS and "<" not in uri and (not name or _is_plain_string(name)):
+        return NameAddr(
+            name.rstrip(" \t")[1:-1] or None,
+            parse_uri(uri),
+            parse_params(params[1:], "parameters") if len(params) > 1 else NO_PARAMS,
+        )
+    return read_any_address(text)
+
+
+def read_any_address(text: str) -> NameAddr:
+    """Read an address however it is spelled, as `read_address` does."""
     match = _match_name_addr(text)
     if match is None:
         return _parse_addr_spec(text)

@@ -16,7 +16,8 @@ import attrs
 from ._errors import LocalProtocolError, RemoteProtocolError, shown
 from ._grammar import NO_PARAMS, Params, format_params, number_from, parse_params, quote, unfold, unquote
 
-_match_value = re.compile(r"((?:\"(?:[^\"\\]|\\.)*+\"|<[^<>]*>|[^\";<])*+)(?:;(.*))?", re.DOTALL).fullmatch
+# Only the inner loops are possessive: if the outer one is too, CPython 3.11.2 takes `"a` for a whole string.
+_match_value = re.compile(r"((?:\"(?:[^\"\\]|\\.)*+\"|<[^<>]*>|[^\";<]++)*)(?:;(.*))?", re.DOTALL).fullmatch
 _is_quality = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?").fullmatch
 _match_retry = re.compile(r"([0-9]+)[ \t]*(\(.*\))?[ \t]*(?:;(.*))?", re.DOTALL).fullmatch
 _match_warning = re.compile(r"([0-9]{3})[ \t]+([^ \t\"]+)[ \t]+(\"(?:[^\"\\]|\\.)*+\")", re.DOTALL).fullmatch

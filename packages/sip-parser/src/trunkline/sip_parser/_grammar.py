@@ -74,8 +74,7 @@ _HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+"
 HOST_PORT: Final = rf"({_HOST})(?:[ \t]*:[ \t]*([0-9]+))?"
 
 # Text made of these characters alone can be cut at every ";" and "=" without looking for strings or blanks.
-PLAIN_PARAMS: Final = r"[A-Za-z0-9\-.!%*_+`'~;=:\[\]/@&$?()|#]*+"
-_are_plain_params = re.compile(PLAIN_PARAMS).fullmatch
+are_plain_params: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~;=:\[\]/@&$?()|#]*+").fullmatch
 _PARAM = re.compile(
     rf"[ \t]*({TOKEN})[ \t]*(?:=[ \t]*(\"(?:[^\"\\]|\\.)*+\"|[^\s;\",<>]*+)[ \t]*)?(;|\Z)",
     re.DOTALL,
@@ -132,7 +131,7 @@ def parse_params(text: str, what: str) -> Params:
     Raises:
         RemoteProtocolError: a name that is no token, a name given twice, or text between parameters.
     """
-    if _are_plain_params(text) is None:
+    if are_plain_params(text) is None:
         return _parse_spaced_params(text, what)
     if text[:4] == "tag=" and ";" not in text:
         return FrozenParams(tag=text[4:])
@@ -140,7 +139,7 @@ def parse_params(text: str, what: str) -> Params:
 
 
 def parse_plain_params(text: str, what: str) -> Params:
-    """Read parameters that are PLAIN_PARAMS, as `parse_params` does."""
+    """Read parameters that `are_plain_params`, as `parse_params` does."""
     params: Params = {}
     for part in text.split(";"):
         name, equals, value = part.partition("=")

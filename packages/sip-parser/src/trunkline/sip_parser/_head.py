@@ -11,6 +11,7 @@ Source: RFC 3261 §7
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NoReturn
 
@@ -27,7 +28,9 @@ MAX_HEADERS: Final = 256
 """Header lines."""
 
 _MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
-_NEEDED: Final = frozenset(_MANDATORY)
+_OUTLINES: Final = 512
+_OUTLINED: Final = 64
+"""How many outlines are remembered, of at most this many lines each."""
 
 # ASCII, because without it a long s would be an S in any case.
 _is_version = re.compile(r"SIP/[0-9]{1,4}\.[0-9]{1,4}", re.IGNORECASE | re.ASCII).fullmatch
@@ -68,14 +71,13 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
     headers._cache = {}
     headers._changed = False
     message = _read_start_line(start_line, headers)
-    distinct = set(names)
-    repeated = len(names) - len(distinct)
-    if not distinct >= _NEEDED or (repeated and repeated >= names.count("via") and _doubled(names)):
+    is_complete, length_at = _outline(tuple(names)) if len(names) <= _OUTLINED else _outline_of(names)
+    if not is_complete:
         _refuse_headers(names, message)
-    if "content-length" in distinct:
-        line = lines[names.index("content-length")]
+    if length_at is not None:
+        line = lines[length_at]
         try:
-            if repeated or len(line) > REMEMBERED_LENGTH:
+            if len(line) > REMEMBERED_LENGTH or names.count("content-length") > 1:
                 content_length(headers)
             else:
                 headers._cache["content-length"] = remembered_line(line)
@@ -145,6 +147,20 @@ def framed_length(head: str, error: RemoteProtocolError) -> int | None:
 def has_stray_line_end(head: str) -> bool:
     """Whether a CR, LF or NUL stands where none may, so that others may see other lines than we do."""
     return _stray(head) is not None
+
+
+def _outline_of(names: Sequence[str]) -> tuple[bool, int | None]:
+    """Say what a head's names say by themselves.
+
+    Returns:
+        Whether the mandatory headers are there, those of one value once; and where Content-Length is.
+    """
+    is_complete = all(names.count(name) == 1 for name in _MANDATORY[1:]) and "via" in names
+    return is_complete, names.index("content-length") if "content-length" in names else None
+
+
+_outline = lru_cache(_OUTLINES)(_outline_of)
+"""The same, remembered: each kind of phone has few outlines, a header here and there."""
 
 
 def _read_start_line(start_line: str, headers: Headers) -> Message:

@@ -64,10 +64,9 @@ class Headers:
         """
         name = CANONICAL.get(name) or canonical_name(name)
         names = self._names
-        count = names.count(name)
-        if not count:
+        if name not in names:
             return []
-        if count == 1:
+        if names.count(name) == 1:
             value = value_of(self._lines[names.index(name)])
             return split_list(value) if "," in value and name not in NOT_LISTS else [value] if value else []
         lines = self.get_all(name)
@@ -91,7 +90,10 @@ class Headers:
         return values[0] if values else None
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (CANONICAL.get(name) or canonical_name(name)) in self._names
+        names = self._names
+        return name in names or (
+            isinstance(name, str) and name not in WRITTEN_NAMES and canonical_name(name) in names
+        )
 
     def __len__(self) -> int:
         """Count the header lines."""
@@ -231,13 +233,13 @@ class Headers:
         return copy
 
     def _lines_of(self, canonical: str) -> list[str]:
-        names, lines = self._names, self._lines
-        found = []
-        index = -1
-        for _ in range(names.count(canonical)):
-            index = names.index(canonical, index + 1)
-            found.append(lines[index])
-        return found
+        names = self._names
+        count = names.count(canonical)
+        if count == 1:
+            return [self._lines[names.index(canonical)]]
+        if not count:
+            return []
+        return [line for name, line in zip(names, self._lines, strict=True) if name == canonical]
 
     def _first_with_value(self, canonical: str) -> int | None:
         for index, name in enumerate(self._names):
@@ -266,7 +268,8 @@ class Headers:
 
 def value_of(line: str) -> str:
     """Give what follows a line's name, unfolded and stripped."""
-    return one_line(line.partition(":")[2])
+    value = line.partition(":")[2]
+    return (unfold(value) if "\n" in value else value).strip(BLANKS)
 
 
 def _line(canonical: str, name: str, value: str) -> str:

@@ -9,8 +9,9 @@ Source: RFC 3261 §7
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
@@ -24,6 +25,25 @@ if TYPE_CHECKING:
     from ._messages import Message
 
 
+MessageClass = TypeVar("MessageClass", bound=type)
+
+
+def reads_slots(*names: str) -> Callable[[MessageClass], MessageClass]:
+    """Let properties that only give the slot of their name be read without a call into Python.
+
+    A message's method or status is asked for some ten times by the layers above; setting one still checks it.
+    """
+
+    def quicken(cls: MessageClass) -> MessageClass:
+        for name in names:
+            slow = vars(cls)[name]
+            setattr(cls, name, property(attrgetter(f"_{name}"), slow.fset, None, slow.__doc__))
+        return cls
+
+    return quicken
+
+
+@reads_slots("body")
 class MessageBase(MoreHeaders):
     """What requests and responses have in common."""
 
@@ -148,12 +168,16 @@ class MessageBase(MoreHeaders):
     @property
     def from_tag(self) -> str | None:
         """The tag of From, None when there is none (RFC 2543 peers)."""
-        return self.from_.tag
+        cached: NameAddr | None = self.headers._cache.get("from")
+        address: NameAddr = self._typed("from") if cached is None else cached
+        return address.params.get("tag") or None
 
     @property
     def to_tag(self) -> str | None:
         """The tag of To, None outside of a dialog."""
-        return self.to.tag
+        cached: NameAddr | None = self.headers._cache.get("to")
+        address: NameAddr = self._typed("to") if cached is None else cached
+        return address.params.get("tag") or None
 
     @property
     def call_id(self) -> str:
@@ -170,7 +194,8 @@ class MessageBase(MoreHeaders):
     @property
     def contacts(self) -> list[NameAddr]:
         """Every Contact in order; empty for `*`. Source: RFC 3261 §20.10"""
-        return self._all("contact")
+        cached: tuple[NameAddr, ...] | None = self.headers._cache.get("contact")
+        return self._all("contact") if cached is None else list(cached)
 
     @property
     def contact_star(self) -> bool:
@@ -190,8 +215,8 @@ class MessageBase(MoreHeaders):
     @property
     def max_forwards(self) -> int | None:
         """Hops left, 0 to 255; None when absent. Source: RFC 3261 §20.22"""
-        value: int | None = self._optional("max-forwards")
-        return value
+        cached: int | None = self.headers._cache.get("max-forwards")
+        return self._optional("max-forwards") if cached is None else cached
 
     @property
     def expires(self) -> int | None:
@@ -239,10 +264,10 @@ class MessageBase(MoreHeaders):
 
     def _optional(self, key: str) -> Any:
         headers = self.headers
-        if key not in headers._names:
-            return None
         cached = headers._cache.get(key)
-        return self._typed(key) if cached is None else cached
+        if cached is not None:
+            return cached
+        return self._typed(key) if key in headers._names else None
 
     def _all(self, key: str) -> list[Any]:
         headers = self.headers

@@ -14,13 +14,14 @@ from typing import TypeAlias
 from ._errors import LocalProtocolError, RemoteProtocolError, shown
 from ._grammar import is_token
 from ._headers import Headers
-from ._message import MessageBase
+from ._message import MessageBase, reads_slots
 from ._uri import AnyUri, parse_uri
 
 _bad_uri = re.compile(r"[\s\x00-\x1f\x7f]").search
 _bad_reason = re.compile(r"[\r\n\0]").search
 
 
+@reads_slots("method", "uri", "version")
 class Request(MessageBase):
     """A request."""
 
@@ -125,6 +126,7 @@ class Request(MessageBase):
         return f"<Request {self.start_line()}>"
 
 
+@reads_slots("status", "reason", "version")
 class Response(MessageBase):
     """A response."""
 

@@ -15,6 +15,7 @@ from ._messages import Request, Response
 from ._status import reason_phrase
 
 _COPIED: Final = frozenset(("via", "from", "to", "call-id", "cseq"))
+_COPIED_INTO_100: Final = _COPIED | {"timestamp"}
 _SHARED: Final[tuple[str, ...]] = ("via", "*via", "from", "call-id", "cseq", "to")
 
 
@@ -44,7 +45,7 @@ def make_response(
     Source: RFC 3261 §8.2.6.1, §8.2.6.2
     """
     source = request.headers
-    copied = _COPIED if status != 100 else _COPIED | {"timestamp"}
+    copied = _COPIED if status != 100 else _COPIED_INTO_100
     names: list[str] = []
     lines: list[str] = []
     for name, line in zip(source._names, source._lines, strict=True):

@@ -189,9 +189,7 @@ def read_header(headers: Headers, name: str) -> Any:
         if not lines:
             raise _missing(name)
         return _read_line(lines[0])
-    # every request has a Via of its own: nothing would be found, and much that would be is pushed out
-    read_line = _read if name == "via" else _read_line
-    found = [read_line(line) for line in lines]
+    found = [_read_line(line) for line in lines]
     if name == "contact" and len(found) > 1 and "*" in headers.get_all(name):
         raise _star_not_alone()
     return tuple([value for values in found for value in values])
@@ -207,6 +205,27 @@ def read_top_via(headers: Headers) -> Via:
     if value is None:
         raise _missing("via")
     return read_via(value)
+
+
+def read_vias(headers: Headers) -> tuple[Via, ...]:
+    """Give every Via, topmost first.
+
+    They are not remembered by their lines: every request has a Via of its own, so that nothing would be
+    found, and much that would be is pushed out.
+
+    Raises:
+        RemoteProtocolError: one of them cannot be read.
+    """
+    found: list[Via] = []
+    for line in headers._lines_of("via"):
+        value = line.partition(":")[2]
+        if "\n" in value:
+            value = unfold(value)
+        if "," in value:
+            found += [read_via(single) for single in split_list(value)]
+        elif value := value.strip(BLANKS):
+            found.append(read_via(value))
+    return tuple(found)
 
 
 def content_length(headers: Headers) -> int | None:
@@ -243,6 +262,7 @@ def _star_not_alone() -> RemoteProtocolError:
 
 _OWN_READERS: Final[dict[str, Callable[[Headers], Any]]] = {
     "*via": read_top_via,
+    "via": read_vias,
     "content-length": content_length,
 }
 """What is not simply read line by line."""

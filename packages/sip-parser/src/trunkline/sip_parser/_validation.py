@@ -45,12 +45,8 @@ def _check(message: Message) -> None:
     if version != "SIP/2.0" and version.upper() != "SIP/2.0":
         raise RemoteProtocolError(f"expected version SIP/2.0, got {shown(version)}", 505, "RFC 3261 §21.5.6")
     names = message.headers._names
-    once = [name for name in names if name in _ONCE]
-    if len(set(once)) != len(once):
-        name = next(name for name in once if once.count(name) > 1)
-        raise RemoteProtocolError(
-            f"expected one {WRITTEN_NAMES[name]} header, got {once.count(name)}", section="RFC 3261 §7.3.1"
-        )
+    if len(set(names)) != len(names):
+        _check_once(names)
     if not message.vias:
         raise RemoteProtocolError("expected a Via header, got none", section="RFC 3261 §8.1.1.7")
     _ = message.from_, message.to, message.call_id, message.max_forwards
@@ -69,6 +65,15 @@ def _check(message: Message) -> None:
                 section="RFC 3261 §8.1.1.5",
             )
         _check_request_uri(message)
+
+
+def _check_once(names: list[str]) -> None:
+    for name in names:
+        if name in _ONCE and names.count(name) > 1:
+            raise RemoteProtocolError(
+                f"expected one {WRITTEN_NAMES[name]} header, got {names.count(name)}",
+                section="RFC 3261 §7.3.1",
+            )
 
 
 def _check_request_uri(request: Request) -> None:

@@ -6,6 +6,7 @@ Source: RFC 3261 §20.42, §20.16, RFC 3581
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -14,11 +15,13 @@ from ._errors import RemoteProtocolError, shown
 from ._grammar import (
     HOST_PORT,
     NO_PARAMS,
-    PLAIN_PARAMS,
+    REMEMBERED_LENGTH,
+    REMEMBERED_VALUES,
     TOKEN,
     UNCHANGED,
     Params,
     Unchanged,
+    are_plain_params,
     format_host,
     format_params,
     host_from,
@@ -40,9 +43,7 @@ _match_via = re.compile(
     rf"({TOKEN})[ \t]*/[ \t]*({TOKEN})[ \t]*/[ \t]*({TOKEN})[ \t]+{HOST_PORT}[ \t]*(?:;(.*))?", re.DOTALL
 ).fullmatch
 # What nearly all are: with single blanks, and with parameters that need no closer look.
-_match_plain_via = re.compile(
-    rf"SIP/2\.0/([A-Z]++) ([A-Za-z0-9.\-]++)(?::([0-9]{{1,5}}))?(?:;({PLAIN_PARAMS}))?"
-).fullmatch
+_match_plain_sender = re.compile(r"SIP/2\.0/([A-Z]++) ([A-Za-z0-9.\-]++)(?::([0-9]{1,5}))?").fullmatch
 _match_cseq = re.compile(rf"([0-9]+)[ \t]+({TOKEN})").fullmatch
 
 _DEFAULT_PORTS: Final = {"TLS": 5061, "WS": 80, "WSS": 443, "TLS-SCTP": 5061}
@@ -148,15 +149,27 @@ class Via:
 
 def read_via(text: str) -> Via:
     """Read a Via value that is on one line, without blanks around it."""
-    match = _match_plain_via(text)
-    if match is not None:
-        transport, host, port, params = match.groups()
-        return Via(
-            transport,
-            host,
-            None if port is None else port_from(port, "Via"),
-            parse_plain_params(params, "Via") if params else NO_PARAMS,
-        )
+    sender, _, params = text.partition(";")
+    if len(sender) <= REMEMBERED_LENGTH and are_plain_params(params) is not None:
+        known = _plain_sender(sender)
+        if known is not None:
+            transport, host, port = known
+            return Via(transport, host, port, parse_plain_params(params, "Via") if params else NO_PARAMS)
+    return read_any_via(text)
+
+
+@lru_cache(REMEMBERED_VALUES)
+def _plain_sender(text: str) -> tuple[str, str, int | None] | None:
+    """Give transport, host and port: what stands before the parameters, alike in all Vias of a sender."""
+    match = _match_plain_sender(text)
+    if match is None:
+        return None
+    transport, host, port = match.groups()
+    return transport, host, None if port is None else port_from(port, "Via")
+
+
+def read_any_via(text: str) -> Via:
+    """Read a Via value however it is spelled, as `read_via` does."""
     match = _match_via(text)
     if match is None:
         raise RemoteProtocolError(
@@ -203,7 +216,7 @@ def read_cseq(text: str) -> CSeq:
             f"CSeq: expected a number and a method, got {shown(text)}", section="RFC 3261 §20.16"
         )
     digits = match[1]
-    number = number_from(digits, MAX_CSEQ)
+    number = int(digits) if len(digits) < 10 else number_from(digits, MAX_CSEQ)
     if number > MAX_CSEQ:
         raise RemoteProtocolError(
             f"CSeq: expected a number below 2**31, got {shown(digits)}", section="RFC 3261 §8.1.1.5"
