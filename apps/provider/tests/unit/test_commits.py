@@ -33,7 +33,7 @@ class Database:
         self.may_go_on.wait(5)
         if self.is_away:
             raise StoreError("the database is away")
-        self.taken.append([key[0] for key in batch._calls])
+        self.taken.append([key[0] for key in (*batch._removed, *batch._saved)])
         return self.refused
 
     @property

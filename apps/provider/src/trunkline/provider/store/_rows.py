@@ -32,6 +32,14 @@ def text(value: str) -> str:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
+def texts(*values: str) -> tuple[str, ...]:
+    """Make several texts storable; nearly always they are, and one look at all of them tells."""
+    whole = "".join(values)
+    if whole.isascii() and "\0" not in whole:
+        return values
+    return tuple(map(text, values))
+
+
 def bounded(value: int) -> int:
     """Bring a number into the range of a column INT."""
     return value if -_INT_MAX <= value <= _INT_MAX else min(max(value, -_INT_MAX), _INT_MAX)
@@ -142,12 +150,7 @@ def binding_fields(row: Any) -> dict[str, Any]:
 def missed_row(row: AccRow) -> Row:
     """Give the row of table missed_calls."""
     return (
-        text(row.method),
-        text(row.from_tag),
-        text(row.to_tag),
-        text(row.callid),
-        text(row.sip_code),
-        text(row.sip_reason),
+        *texts(row.method, row.from_tag, row.to_tag, row.callid, row.sip_code, row.sip_reason),
         instant(row.time),
     )
 
@@ -163,24 +166,28 @@ def acc_row(row: AccRow) -> Row:
     )
 
 
-def cdr_row(cdr: Cdr, at: datetime) -> Row:
-    """Give the row of table cdrs, made at this time; its first four values find it."""
+def cdr_row(cdr: Cdr, made_at: str) -> Row:
+    """Give the row of table cdrs, made at this time (a column value); its first four values find it."""
+    call_id, from_tag, to_tag, caller, callee, request_uri, released_by, cause, reason = texts(
+        cdr.call_id, cdr.from_tag, cdr.to_tag, cdr.caller, cdr.callee, cdr.request_uri,
+        cdr.released_by, cdr.cause, cdr.reason,
+    )  # fmt: skip
     return (
-        text(cdr.call_id),
-        text(cdr.from_tag),
-        text(cdr.to_tag),
+        call_id,
+        from_tag,
+        to_tag,
         instant(cdr.start),
         bounded(cdr.duration_ms // 1000),
-        instant(at),
-        text(cdr.caller),
-        text(cdr.callee),
-        text(cdr.request_uri),
+        made_at,
+        caller,
+        callee,
+        request_uri,
         None if cdr.answer is None else instant(cdr.answer),
         instant(cdr.end),
         cdr.duration_ms,
         cdr.setup_ms,
-        text(cdr.released_by),
-        text(cdr.cause),
+        released_by,
+        cause,
         str(cdr.code) if cdr.code else "",
-        text(cdr.reason),
+        reason,
     )
