@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import structlog
@@ -163,23 +163,36 @@ class Calls:
         initial = request.method == "INVITE" and not decision.in_dialog
         if initial:
             self._tell(self.watch.invite(request, at=context.at, flow=context.flow))
-        ready = [target for target in decision.targets if isinstance(target, Target)]
-        if len(ready) == len(decision.targets):
-            self._forward_to(ready, transaction, context, decision, now)
-            return
+        for target in decision.targets:
+            if not isinstance(target, Target):
+                self._locate(transaction, context, decision, initial, now)
+                return
+        targets = cast("list[Target]", decision.targets)
+        self._forward_to(targets, transaction, context, decision, initial, now)
+
+    def _locate(
+        self,
+        transaction: ServerTransaction,
+        context: RequestContext,
+        decision: Forward,
+        initial: bool,
+        now: float,
+    ) -> None:
+        """Find the servers that a request is to go to, and send it on."""
 
         def located(found: list[Target], refusal: Refuse, later: float) -> None:
             if transaction.user is not None:
                 return  # cancelled meanwhile, and answered
             if found:
                 try:
-                    self._forward_to(found, transaction, context, decision, later)
+                    self._forward_to(found, transaction, context, decision, initial, later)
                 except RemoteProtocolError as error:  # a header that is no good
                     self._stack.answer(transaction, error.status_hint, None, (), later)
                 return
             status, reason = refusal.status, refusal.reason
             if initial:
-                self._account(request, make_response(request, status, reason), None, later)
+                refused = make_response(context.request, status, reason)
+                self._account(context.request, refused, None, later)
             self._stack.answer(transaction, status, reason, refusal.headers, later)
 
         self._stack.locating.targets(decision.targets, located, now)
@@ -190,25 +203,41 @@ class Calls:
         transaction: ServerTransaction,
         context: RequestContext,
         decision: Forward,
+        initial: bool,
         now: float,
     ) -> None:
         request = context.request
-        method, call_id = request.method, request.call_id
-        initial = method == "INVITE" and not decision.in_dialog
+        method = request.method
+        relayed = bool(self.relayed) and request.call_id in self.relayed
         if initial:
-            if self._wants_relay(context, targets):
-                self.relayed.add(call_id)
-        elif method in WATCHED_METHODS and decision.in_dialog:
+            if not relayed and self._wants_relay(context, targets):
+                self.relayed.add(request.call_id)
+                relayed = True
+        elif decision.in_dialog and method in WATCHED_METHODS:
             facts = self.watch.in_dialog(request, at=context.at, flow=context.flow, place=context.place)
-            if method == "BYE" and call_id in self.relayed:
+            if method == "BYE" and relayed:
                 self._release_media_of_bye(request, ended=bool(facts))
-            self._tell(facts)
-        leg = Leg(method, initial, call_id in self.relayed, context.flow, context.identity)
-        if leg.relayed:
+            if facts:
+                self._tell(facts)
+                relayed = request.call_id in self.relayed
+        leg = Leg(method, initial, relayed, context.flow, context.identity)
+        if relayed:
             leg.family = sdp_family(request)
-        if not (leg.relayed and method in OFFER_METHODS and has_sdp(request)):
-            self._stack.send_on(transaction, request, decision, targets, leg, now)
-            return
+            if method in OFFER_METHODS and has_sdp(request):
+                self._offer_and_send_on(targets, transaction, context, decision, leg)
+                return
+        self._stack.send_on(transaction, request, decision, targets, leg, now)
+
+    def _offer_and_send_on(
+        self,
+        targets: list[Target],
+        transaction: ServerTransaction,
+        context: RequestContext,
+        decision: Forward,
+        leg: Leg,
+    ) -> None:
+        """Have the relay put its own address into an offer before it goes on."""
+        request = context.request
         leg.offered = True
 
         def offered(reply: Mapping[str, Any], later: float) -> None:
@@ -216,10 +245,12 @@ class Calls:
                 self._release_media(request)
             elif put_sdp(request, reply):
                 # media of a call that was taken up are set up anew: it is watched like any other again
+                call_id = request.call_id
                 self._recovered = [pair for pair in self._recovered if pair[0].call_id != call_id]
                 self._stack.send_on(transaction, request, decision, targets, leg, later)
             else:
-                log.error("the media relay takes no offer", call_id=call_id, reason=reply.get("error-reason"))
+                reason = reply.get("error-reason")
+                log.error("the media relay takes no offer", call_id=request.call_id, reason=reason)
                 self._fail(transaction, request, leg, later)
 
         fields = self._offer(request, request.from_tag, context.flow, targets[0].flow.local[0])

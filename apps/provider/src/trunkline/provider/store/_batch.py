@@ -35,6 +35,7 @@ class Refused:
 
 
 _as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_TIME, _CREATED = (_statements.INSERT_ACC.names.index(name) for name in ("time", "created"))
 _WRITES = ("_acc", "_alive", "_bindings", "_cdrs", "_missed", "_removed", "_saved")
 
 
@@ -133,10 +134,15 @@ class Batch:
 
     def call_ended(self, row: AccRow | None, cdr: Cdr) -> None:
         """Add the row of its BYE and its record, and take it out of the journal."""
-        if row is not None:
-            self.acc(row)
         self.remove_call(cdr.call_id, cdr.from_tag)
-        self.cdr(cdr)
+        if row is None:
+            self.cdr(cdr)
+            return
+        acc = _rows.acc_row(row)
+        self._acc.append(acc)
+        start = acc[_CREATED] if row.created is cdr.start else None
+        end = acc[_TIME] if row.time is cdr.end else None
+        self._cdrs.append(_rows.cdr_row(cdr, self._made_at(), start=start, end=end))
 
     # -- writing
 
