@@ -1,10 +1,11 @@
-"""Measure what the database's part of a call and of a registration costs: batches of ten, committed one by one.
+"""Measure what the database's part of a call and of a registration costs: batches of ten, one by one.
 
     .venv/bin/python tests/benchmark/store_cost.py [--folder FOLDER]
 
-The figures are microseconds of processor time, user and system, the least of several rounds: of putting rows
-into a batch (the loop's thread), and of committing it (the database's). Waiting for the disk is in neither.
-Calls are up for a hundred commits, so that what is journalled of them and what is struck out are not the same.
+The figures are microseconds of processor time, user and system, the least of several rounds: of putting
+rows into a batch (the loop's thread), and of committing it (the database's). Waiting for the disk is in
+neither. Calls are up for a hundred commits, so that each commit journals some calls and strikes others out.
+On a folder in memory (`--folder /dev/shm`) what is left is the database's own work.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import itertools
 import tempfile
 import time
 from collections import deque
-
 from pathlib import Path
 
 from world import Clock, World, hang_up, registration, set_up

@@ -404,7 +404,7 @@ class Calls:
     # -- facts
 
     def _tell(self, facts: Iterable[Fact]) -> None:
-        """Let accounting have its part of each fact. The watch tells each once, and those of a call in order."""
+        """Let accounting have its part of each fact; the watch tells each once, those of a call in order."""
         for fact in facts:
             self._on_fact[type(fact)](fact)
 

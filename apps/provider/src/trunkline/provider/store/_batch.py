@@ -164,7 +164,8 @@ class Batch:
                 else:
                     getattr(single, name).append(key)
                 if name == "_saved":
-                    single._removed[key] = None  # what is there already may be why all of this is tried singly
+                    # one that is there already may be why all of this is tried singly
+                    single._removed[key] = None
                 yield single
 
     def refused(self, reason: str) -> Refused:

@@ -95,7 +95,7 @@ def writing(engine: Engine) -> Engine:
 
 @contextmanager
 def sqlite_transaction(engine: Engine) -> Iterator[PoolProxiedConnection]:
-    """Write in a transaction of the SQLite driver's own: what SQLAlchemy does for one costs more than its rows.
+    """Write in a transaction of the SQLite driver's own: SQLAlchemy's costs as much as twenty rows.
 
     Raises:
         DBAPIError: as SQLAlchemy would; nothing was written.

@@ -66,9 +66,9 @@ def instant(at: datetime) -> str:
     """Give an aware time as a column value, milliseconds kept."""
     if at.tzinfo is not UTC:
         at = at.astimezone(UTC)
-    # two thirds of the time of `isoformat` with its zone cut off
-    return "%04d-%02d-%02d %02d:%02d:%02d.%03d000" % (
-        at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond // 1000
+    # `isoformat` and an f-string take half as long again
+    return "%04d-%02d-%02d %02d:%02d:%02d.%03d000" % (  # noqa: UP031
+        at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond // 1000,
     )  # fmt: skip
 
 
@@ -168,11 +168,13 @@ def missed_row(row: AccRow) -> Row:
 
 def acc_row(row: AccRow) -> Row:
     """Give the row of table acc."""
+    created = row.created
     return (
-        *missed_row(row),
+        *texts(row.method, row.from_tag, row.to_tag, row.callid, row.sip_code, row.sip_reason),
+        instant(row.time),
         bounded(row.duration),
         bounded(row.setuptime),
-        None if row.created is None else instant(row.created),
+        None if created is None else instant(created),
         bounded(row.ms_duration),
     )
 
