@@ -26,7 +26,7 @@ class Database:
     def write(self, batch: Batch) -> tuple[()]:
         if self.is_away:
             raise StoreError("away")
-        self.rows += [key[0] for key in batch._calls]
+        self.rows += [key[0] for key in (*batch._removed, *batch._saved)]
         return ()
 
 

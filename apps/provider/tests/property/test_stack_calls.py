@@ -172,7 +172,6 @@ class Town:
             self.world.advance(LONGEST / 4)
         world = self.world
         assert len(world.stack.calls) == 0
-        assert len(world.stack.calls.ledger) == 0
         assert not world.stack.calls.relayed
         assert isinstance(world.relay, RealRelay)
         assert not world.relay.ports

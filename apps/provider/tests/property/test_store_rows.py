@@ -9,11 +9,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trunkline.provider.store import Batch, Store
-from trunkline.provider.store._rows import bounded, epoch, moment, split_aor, split_path, text
+from trunkline.provider.store._rows import (
+    bounded,
+    epoch,
+    instant,
+    moment,
+    split_aor,
+    split_path,
+    text,
+    texts,
+)
 from trunkline.sip_proxy import Binding
 
 strange_text = st.text(st.characters(exclude_categories=()), max_size=20).map(
@@ -32,6 +41,20 @@ def test_text_becomes_storable_and_stays_so(value: str) -> None:
 @given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")))
 def test_proper_text_is_stored_unchanged(value: str) -> None:
     assert text(value) == value
+
+
+@given(st.lists(strange_text, min_size=1, max_size=4))
+def test_several_texts_become_what_each_becomes(values: list[str]) -> None:
+    assert texts(*values) == tuple(map(text, values))
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_an_instant_is_written_in_utc_and_cut_to_milliseconds(at: datetime) -> None:
+    assume(2 < at.year < 9998)
+    utc = at.astimezone(UTC).replace(tzinfo=None)
+    assert instant(at) == utc.replace(microsecond=utc.microsecond // 1000 * 1000).isoformat(
+        " ", "microseconds"
+    )
 
 
 @given(st.integers())

@@ -21,6 +21,7 @@ class Database:
     """A store that remembers what it took; it may be away, slow, or not like a row."""
 
     def __init__(self) -> None:
+        self._loop = trio.lowlevel.current_trio_token()
         self.taken: list[list[str]] = []
         self.attempts: list[float] = []
         self.is_away = False
@@ -29,11 +30,11 @@ class Database:
         self.may_go_on.set()
 
     def write(self, batch: Batch) -> tuple[Refused, ...]:
-        self.attempts.append(trio.from_thread.run_sync(trio.current_time))
+        self.attempts.append(trio.from_thread.run_sync(trio.current_time, trio_token=self._loop))
         self.may_go_on.wait(5)
         if self.is_away:
             raise StoreError("the database is away")
-        self.taken.append([key[0] for key in batch._calls])
+        self.taken.append([key[0] for key in (*batch._removed, *batch._saved)])
         return self.refused
 
     @property

@@ -313,3 +313,39 @@ def test_what_was_committed_survives_a_crash(store: Store, make_binding: MakeBin
         Path(f"{tmp_path}/crashed.db{suffix}").write_bytes(original.read_bytes())
     with Store.open(f"sqlite:///{tmp_path}/crashed.db", create=False) as crashed:
         assert len(list(crashed.load_bindings(datetime(2030, 1, 1, tzinfo=UTC)))) == 1
+
+
+def test_a_call_that_is_journalled_already_is_replaced_and_nothing_else_is_lost(
+    store: Store, acc_row: AccRow, make_cdr: MakeCdr
+) -> None:
+    written(store, save_call=("c1", "f1", {"from": "a server before"}))
+    batch = Batch()
+    batch.call_answered(acc_row, {"n": 1})
+    batch.cdr(make_cdr(call_id="c9"))
+    assert (acc_row.callid, acc_row.from_tag) == ("c1", "f1")
+    assert store.write(batch) == ()
+    assert store.load_calls() == [{"n": 1}]
+    assert (store.counts()["acc"], store.counts()["cdrs"]) == (1, 1)
+
+
+def test_the_steps_of_a_call_write_what_their_parts_do(acc_row: AccRow, make_cdr: MakeCdr) -> None:
+    cdr = make_cdr()
+    bye = attrs.evolve(acc_row, method="BYE", time=cdr.end, created=cdr.start)
+    steps, parts = (Batch() for _ in range(2))
+    steps._stamp = parts._stamp = "2030-01-02 03:04:05.000000"
+    steps.call_answered(acc_row, {"n": 1})
+    steps.call_failed(acc_row, acc_row, cdr)
+    steps.call_failed(None, None, None)
+    steps.call_ended(bye, cdr)
+    steps.call_ended(None, cdr)
+    parts.acc(acc_row)
+    parts.save_call(acc_row.callid, acc_row.from_tag, {"n": 1})
+    parts.acc(acc_row)
+    parts.missed(acc_row)
+    parts.cdr(cdr)
+    for row in (bye, None):
+        if row is not None:
+            parts.acc(row)
+        parts.remove_call(cdr.call_id, cdr.from_tag)
+        parts.cdr(cdr)
+    assert list(steps._statements()) == list(parts._statements())

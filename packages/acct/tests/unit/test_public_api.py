@@ -19,13 +19,16 @@ def test_public_names() -> None:
         "CallStarted",
         "Cdr",
         "Effect",
+        "Entries",
         "Event",
         "Ledger",
         "LocalProtocolError",
         "MissedCallReady",
         "OpenCall",
         "RecordError",
+        "Rules",
         "cdrs_from_acc_rows",
+        "milliseconds",
         "rebuild",
     ]
 

@@ -138,6 +138,29 @@ def test_a_bye_older_than_what_its_sender_sent_before_ends_nothing(story: Story)
     assert kinds(story.bye("alice", "bob", 10)) == [CallEnded]
 
 
+def test_a_place_found_before_says_the_same_as_one_looked_for(story: Story) -> None:
+    call = story.answered().call
+    bye = story.kit.request("BYE", from_tag="bob", to_tag="alice", cseq=17)
+    place = story.watch.find(bye)
+    [ended] = story.watch.in_dialog(bye, at=story.at, flow=story.kit.udp(7), place=place)
+    assert isinstance(ended, CallEnded)
+    assert (ended.by, ended.call, call.legs["bob"].flow) == (Side.CALLEE, call, story.kit.udp(7))
+
+
+def test_a_place_that_is_no_longer_there_ends_nothing(story: Story) -> None:
+    story.invite()
+    for tag in ("a", "b"):
+        story.response(200, tag)
+    bye = story.kit.request("BYE", from_tag="alice", to_tag="a", cseq=2)
+    first = story.watch.find(bye)
+    assert story.watch.in_dialog(bye, at=story.at, place=first) == []
+    assert story.watch.in_dialog(bye, at=story.at, place=first) == [], "that callee was let go"
+    last = story.kit.request("BYE", from_tag="alice", to_tag="b", cseq=3)
+    second = story.watch.find(last)
+    assert kinds(story.watch.in_dialog(last, at=story.at, place=second)) == [CallEnded]
+    assert story.watch.in_dialog(last, at=story.at, place=second) == [], "the call is over"
+
+
 @pytest.mark.parametrize(
     ("sender", "receiver"), [("alice", "eve"), ("eve", "bob"), ("bob", "eve"), ("eve", "alice")]
 )
@@ -320,6 +343,15 @@ def test_a_call_comes_back_from_its_record_and_goes_on(kit: Any) -> None:
     assert story.call.to_record() == record
     assert watch.next_timeout() == 1040.0
     assert kinds(story.bye("bob", "alice")) == [CallEnded]
+
+
+def test_a_record_of_an_earlier_version_with_every_field_is_read(story: Story) -> None:
+    call = story.answered().call
+    record = call.to_record()
+    [leg] = record["legs"]
+    full = {"is_acknowledged": False, "max_duration": None, "answered_at": None, **record}
+    full["legs"] = [{"cseq": 0, "session_interval": None, "flow": None, **leg}]
+    assert Call.from_record(full).to_record() == record
 
 
 def test_a_call_whose_time_ran_out_meanwhile_ends_at_once(kit: Any) -> None:

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import attrs
 
-from trunkline.acct import Ledger
+from trunkline.acct import Rules
 from trunkline.sip_proxy import (
     Authenticator,
     Blacklist,
@@ -108,7 +108,7 @@ def assemble(
     )
     calls = Calls(
         watch=CallWatch(max_duration=settings.proxy.max_call_seconds),
-        ledger=Ledger(),
+        rules=Rules(),
         media=MediaRules(
             settings.media.mode,
             settings.media.address,

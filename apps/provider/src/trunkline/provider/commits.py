@@ -8,12 +8,12 @@ registration is answered 5xx instead of being confirmed and lost.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import structlog
 import trio
 
-from .store import Batch, Store, StoreError
+from .store import Batch, Refused, Store, StoreError
+from .writer import Writer
 
 log = structlog.get_logger("store")
 
@@ -115,16 +115,15 @@ class GroupCommit:
     """The one writer of the store.
 
     Args:
-        store: an open store; its `write` is called in a worker thread, one call at a time.
+        store: an open store; its `write` is called in a thread of its own, one call at a time.
         interval: seconds that writes may gather before they are committed.
     """
 
     def __init__(self, store: Store, interval: float) -> None:
-        self._store = store
         self._interval = interval
         self._groups = CommitGroups()
         self._work = trio.Event()
-        self._limiter = trio.CapacityLimiter(1)
+        self._writer: Writer[Batch, tuple[Refused, ...]] = Writer(store.write)
 
     @property
     def batch(self) -> Batch:
@@ -157,16 +156,17 @@ class GroupCommit:
 
     async def run(self) -> None:
         """Commit until cancelled; what is still waiting then is written before this returns."""
-        try:
-            while True:
-                await self._work.wait()
-                await trio.sleep(RETRY if self._groups.kept else self._interval)
-                self._work = trio.Event()
+        with self._writer:
+            try:
+                while True:
+                    await self._work.wait()
+                    await trio.sleep(RETRY if self._groups.kept else self._interval)
+                    self._work = trio.Event()
+                    await self._commit()
+            finally:
                 await self._commit()
-        finally:
-            await self._commit()
-            if self._groups.kept:
-                log.critical("writes lost: the database was away at the end", rows=self._groups.kept)
+                if self._groups.kept:
+                    log.critical("writes lost: the database was away at the end", rows=self._groups.kept)
 
     async def _commit(self) -> None:
         groups = self._groups
@@ -186,9 +186,7 @@ class GroupCommit:
 
     async def _write(self, batch: Batch) -> StoreError | None:
         try:
-            with trio.CancelScope(shield=True):
-                write = partial(self._store.write, batch)
-                refused = await trio.to_thread.run_sync(write, limiter=self._limiter)
+            refused = await self._writer.write(batch)
         except StoreError as error:
             return error
         for row in refused:

@@ -16,7 +16,9 @@ from ._events import (
 )
 from ._ledger import AccRowReady, CallClosed, CallOpened, Effect, Ledger, MissedCallReady
 from ._rebuild import cdrs_from_acc_rows, rebuild
+from ._records import milliseconds
 from ._rows import AccRow
+from ._rules import Entries, Rules
 
 __all__ = [
     "AccRow",
@@ -32,12 +34,15 @@ __all__ = [
     "CallStarted",
     "Cdr",
     "Effect",
+    "Entries",
     "Event",
     "Ledger",
     "LocalProtocolError",
     "MissedCallReady",
     "OpenCall",
     "RecordError",
+    "Rules",
     "cdrs_from_acc_rows",
+    "milliseconds",
     "rebuild",
 ]

@@ -5,7 +5,8 @@ does not fit the step the call is at has either been told before or come too lat
 over. A caller that is challenged further down sends its INVITE again under the same Call-ID and tag;
 that is why a fact older than the call's own start is known to be an echo of the attempt before.
 
-Stores nothing and tells no time. Rebuilding from what was stored is in `_rebuild`.
+Stores nothing and tells no time. What is written at each step is in `_rules`; rebuilding from what was
+stored is in `_rebuild`.
 """
 
 from collections import deque
@@ -15,14 +16,13 @@ from typing import Any
 
 import attrs
 
-from ._cdr import CALLEE, SERVER, Cdr, OpenCall, close_call, elapsed_ms, failure_cause, failure_side
+from ._cdr import Cdr, OpenCall
 from ._events import CallAnswered, CallEnded, CallFailed, CallRinging, CallStarted, Event
 from ._records import milliseconds
-from ._rows import REASON_WIDTH, AccRow
+from ._rows import AccRow
+from ._rules import Entries, Rules
 
 _Key = tuple[str, str]
-CHALLENGES = frozenset({401, 407})
-"The same call goes on with credentials after these: not missed, and no call detail record."
 
 
 @attrs.define
@@ -74,9 +74,7 @@ class Ledger:
         unanswered: bool = True,
         remember: timedelta | None = timedelta(minutes=5),
     ) -> None:
-        self._failed_rows = failed_rows
-        self._missed = missed
-        self._unanswered = unanswered
+        self._rules = Rules(failed_rows, missed, unanswered)
         self._remember = remember
         self._open: dict[_Key, OpenCall] = {}
         self._closed: dict[_Key, datetime] = {}
@@ -148,47 +146,26 @@ class Ledger:
         call = self._current(event, at)
         if call is None or call.answer is not None:
             return []
-        call.answer = at
-        call.to_tag, call.code, call.reason = event.to_tag, event.code, event.reason
-        row = AccRowReady(_final_row(call, at, event))
-        if call.method != "INVITE":
+        effects = _effects(self._rules.answered(call, at, event.to_tag, event.code, event.reason))
+        if call.method == "INVITE":
+            effects.append(CallOpened(call))
+        else:
             self._close(call, at)
-            return [row]
-        return [row, CallOpened(call)]
+        return effects
 
     def _failed(self, event: CallFailed, at: datetime) -> list[Effect]:
         call = self._current(event, at)
         if call is None or call.answer is not None:
             return []
         self._close(call, at)
-        call.to_tag = event.to_tag
-        code = event.code
-        effects: list[Effect] = []
-        row = _final_row(call, at, event)
-        if self._failed_rows:
-            effects.append(AccRowReady(row))
-        if call.method != "INVITE" or code in CHALLENGES:
-            return effects
-        if self._missed:
-            effects.append(MissedCallReady(row))
-        if self._unanswered:
-            cdr = close_call(call, at, failure_side(code), failure_cause(code), code, event.reason)
-            effects.append(CallClosed(cdr))
-        return effects
+        return _effects(self._rules.failed(call, at, event.to_tag, event.code, event.reason))
 
     def _ended(self, event: CallEnded, at: datetime) -> list[Effect]:
         call = self._current(event, at)
         if call is None or (event.to_tag and call.to_tag and event.to_tag != call.to_tag):
             return []
         self._close(call, at)
-        effects: list[Effect] = []
-        if call.answer is not None:
-            effects.append(AccRowReady(_end_row(call, event, at)))
-        elif not self._unanswered:
-            return []
-        cdr = close_call(call, at, event.by, event.cause, call.code, call.reason)
-        effects.append(CallClosed(cdr))
-        return effects
+        return _effects(self._rules.ended(call, at, event.by, event.cause))
 
     def _current(self, event: Event, at: datetime) -> OpenCall | None:
         """Give the open call the event is about, unless it tells of an earlier attempt."""
@@ -210,41 +187,12 @@ class Ledger:
                 del self._closed[key]
 
 
-def _final_row(call: OpenCall, at: datetime, event: CallAnswered | CallFailed) -> AccRow:
-    """Make the row of the transaction that began the call."""
-    return AccRow(
-        method=call.method,
-        from_tag=call.from_tag,
-        to_tag=call.to_tag,
-        callid=call.call_id,
-        sip_code=str(event.code),
-        sip_reason=event.reason[:REASON_WIDTH],
-        time=at,
-        setuptime=elapsed_ms(call.start, at) // 1000,
-        created=call.start,
-        extra=call.extra,
-    )
-
-
-def _end_row(call: OpenCall, event: CallEnded, at: datetime) -> AccRow:
-    """Make the row of the transaction that ended the call: the tags tell who sent the BYE."""
-    answer = call.answer or at
-    lasted = elapsed_ms(answer, at)
-    by_server = event.by == SERVER
-    from_tag, to_tag = call.from_tag, call.to_tag
-    if event.by == CALLEE:
-        from_tag, to_tag = to_tag, from_tag
-    return AccRow(
-        method="BYE",
-        from_tag=from_tag,
-        to_tag=to_tag,
-        callid=call.call_id,
-        sip_code="" if by_server else "200",
-        sip_reason=event.cause[:REASON_WIDTH] if by_server else "OK",
-        time=at,
-        duration=lasted // 1000,
-        setuptime=elapsed_ms(call.start, answer) // 1000,
-        created=call.start,
-        ms_duration=lasted,
-        extra=call.extra,
-    )
+def _effects(entries: Entries) -> list[Effect]:
+    effects: list[Effect] = []
+    if entries.acc is not None:
+        effects.append(AccRowReady(entries.acc))
+    if entries.missed is not None:
+        effects.append(MissedCallReady(entries.missed))
+    if entries.cdr is not None:
+        effects.append(CallClosed(entries.cdr))
+    return effects

@@ -9,9 +9,10 @@ from datetime import datetime
 
 from ._cdr import CALLEE, CALLER, SERVER, Cdr, OpenCall, close_call, failure_cause, failure_side
 from ._events import Event
-from ._ledger import CHALLENGES, CallClosed, Ledger
+from ._ledger import CallClosed, Ledger
 from ._records import milliseconds
 from ._rows import AccRow
+from ._rules import CHALLENGES
 
 _Dialog = tuple[str, str, str]
 

@@ -6,6 +6,7 @@ values mean is in the files that define them. One record is one flat dict.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeVar, get_type_hints
 
 import attrs
@@ -32,20 +33,20 @@ def milliseconds(at: datetime, whose: str) -> datetime:
                 "use datetime.now(UTC) or .replace(tzinfo=UTC)"
             )
         at = at.astimezone(UTC)
-    return at - _ODD_MICROSECONDS[at.microsecond % 1000]
+    odd = at.microsecond % 1000
+    return at - _ODD_MICROSECONDS[odd] if odd else at
 
 
 def to_record(value: Any) -> Record:
     """Write an attrs value down as a flat dict of JSON types, times in UTC."""
-    record: Record = {}
-    for name in _readers(type(value)):
-        item = getattr(value, name)
-        kind = type(item)
-        if kind is datetime:
-            item = (item if item.tzinfo is UTC else item.astimezone(UTC)).isoformat()
-        elif kind is dict:
-            item = item.copy()
-        record[name] = item
+    shape = _shape(type(value))
+    record: Record = dict(zip(shape.readers, shape.values_of(value), strict=True))
+    for name in shape.times:
+        at = record[name]
+        if at is not None:
+            record[name] = (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat()
+    for name in shape.maps:
+        record[name] = record[name].copy()
     return record
 
 
@@ -59,7 +60,7 @@ def from_record(cls: type[_Value], record: Mapping[str, Any]) -> _Value:
         RecordError: a key is missing or holds something of the wrong kind.
     """
     arguments = {}
-    for name, read in _readers(cls).items():
+    for name, read in _shape(cls).readers.items():
         if name not in record:
             continue
         try:
@@ -113,14 +114,32 @@ _BY_TYPE: dict[Any, Callable[[Any], Any]] = {
     datetime | None: _time_or_none,
     dict[str, str]: _texts,
 }
-_KNOWN: dict[type, dict[str, Callable[[Any], Any]]] = {}
 
 
-def _readers(cls: type) -> dict[str, Callable[[Any], Any]]:
-    """Give how to read each field of an attrs class, worked out once from its annotations."""
-    readers = _KNOWN.get(cls)
-    if readers is None:
+@attrs.frozen
+class _Shape:
+    """What the fields of an attrs class are."""
+
+    readers: dict[str, Callable[[Any], Any]]
+    "how to read each, in order"
+
+    values_of: Callable[[Any], tuple[Any, ...]]
+    "gives them all, in order"
+
+    times: tuple[str, ...]
+    maps: tuple[str, ...]
+
+
+_KNOWN: dict[type, _Shape] = {}
+
+
+def _shape(cls: type) -> _Shape:
+    """Give the shape of an attrs class, worked out once from its annotations."""
+    shape = _KNOWN.get(cls)
+    if shape is None:
         hints = get_type_hints(cls)
         readers = {field.name: _BY_TYPE[hints[field.name]] for field in attrs.fields(cls)}
-        _KNOWN[cls] = readers
-    return readers
+        times = tuple(name for name, read in readers.items() if read in (_time, _time_or_none))
+        maps = tuple(name for name, read in readers.items() if read is _texts)
+        shape = _KNOWN[cls] = _Shape(readers, attrgetter(*readers), times, maps)
+    return shape

@@ -11,7 +11,7 @@ import attrs
 
 from trunkline.provider.directory import Directory, Name
 from trunkline.sip_parser import OtherUri, RemoteProtocolError, Request, TelUri, Uri, parse_uri, unescape
-from trunkline.sip_proxy import Authenticator, Location, Routed, Target
+from trunkline.sip_proxy import Authenticator, Location, Place, Routed, Target
 from trunkline.sip_transaction import Flow
 
 from ._decisions import Unlocated
@@ -104,5 +104,7 @@ class RequestContext:
     "The sender sits behind a NAT."
     at: datetime
     "Wall-clock time of arrival."
+    place: Place | None = None
+    "The call it belongs to, where it is within one that is known."
     identity: Name | None = None
     "The subscriber in whose name the request is made, once the policy believes it."

@@ -71,7 +71,6 @@ def nothing_left(report: Report, server: Server, *, bindings: bool = True) -> No
         "calls watched": len(calls),
         "callees watched": len(calls.watch._by_callee),
         "call limits": len(calls.watch._limits),
-        "calls in the ledger": len(calls.ledger),
         "calls relayed": len(calls.relayed),
         "journal rows": len(server.database.calls),
         "writes": 0 if process.disk.is_idle else 1,
@@ -87,7 +86,7 @@ def nothing_left(report: Report, server: Server, *, bindings: bool = True) -> No
     for what, count in left.items():
         if count:
             report("nothing is left", f"{count} {what} at {server.address[0]}")
-    for part in (stack.layer, stack.core, calls.watch, calls.ledger):
+    for part in (stack.layer, stack.core, calls.watch):
         size = reachable(part)
         if size > MOST_OBJECTS:
             report("memory is bounded", f"{size} objects in {type(part).__name__} at {server.address[0]}")

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from trunkline.acct import CallClosed, Ledger
-from trunkline.provider.stack import Barrier
+from trunkline.provider.stack import Barrier, Write
+from trunkline.provider.stack._calls import Calls
 from trunkline.provider.stack._registrations import Registrations
 from trunkline.sip_transaction import TransactionLayer
 from trunkline.sip_transaction._keys import own_key
@@ -61,13 +61,14 @@ def wrong_branch() -> AbstractContextManager[None]:
 
 def double_cdr() -> AbstractContextManager[None]:
     """A call that was answered is closed twice."""
-    original = Ledger._ended
+    original = Calls._ended
 
-    def ended(self: Any, event: Any, at: Any) -> list[Any]:
-        effects = original(self, event, at)
-        return effects + [effect for effect in effects if isinstance(effect, CallClosed)]
+    def ended(self: Any, fact: Any) -> None:
+        original(self, fact)
+        _, cdr = self._stack._out[-1].arguments
+        self._stack.emit(Write("cdr", (cdr,)))
 
-    return _patched(Ledger, "_ended", ended)
+    return _patched(Calls, "_ended", ended)
 
 
 def early_confirmation() -> AbstractContextManager[None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import structlog
@@ -22,10 +22,15 @@ from trunkline.sip_parser import Message, RemoteProtocolError, Request, Response
 from trunkline.sip_proxy import (
     Branch,
     Call,
+    CallAnswered,
     CallEnded,
+    CallFailed,
+    CallRinging,
+    CallStarted,
     CallState,
     CallWatch,
     Fact,
+    Place,
     ResponseContext,
     SessionTimers,
     Side,
@@ -36,7 +41,7 @@ from trunkline.sip_transaction import Flow, ServerTransaction
 
 from ._effects import AskRelay, Barrier, Write
 from ._media import MediaRules, family_of, has_sdp, put_sdp, sdp_family
-from ._records import call_listing, to_event
+from ._records import BY, call_listing, from_journal, journal_record, open_call
 
 if TYPE_CHECKING:
     from ._stack import Stack
@@ -75,7 +80,7 @@ class Calls:
 
     Args:
         watch: the proxy's view of the calls.
-        ledger: accounting.
+        rules: what accounting writes of a call.
         media: when to relay.
         clock: wall-clock time.
         session_timers: have the phones show that a call is still up; None = leave that to them.
@@ -85,13 +90,13 @@ class Calls:
         self,
         *,
         watch: CallWatch,
-        ledger: acct.Ledger,
+        rules: acct.Rules,
         media: MediaRules,
         clock: Callable[[], datetime],
         session_timers: SessionTimers | None = None,
     ) -> None:
         self.watch = watch
-        self.ledger = ledger
+        self.rules = rules
         self.media = media
         self.session_timers = session_timers
         self.relayed: set[str] = set()
@@ -101,6 +106,13 @@ class Calls:
         self.expired = 0
         self._clock = clock
         self._stack: Stack
+        self._on_fact: dict[type, Callable[[Any], None]] = {
+            CallStarted: self._started,
+            CallRinging: self._ringing,
+            CallAnswered: self._answered,
+            CallFailed: self._failed,
+            CallEnded: self._ended,
+        }
         self._recovered: list[tuple[Call, datetime]] = []
         self._give_up_recovered: float | None = None
 
@@ -151,23 +163,36 @@ class Calls:
         initial = request.method == "INVITE" and not decision.in_dialog
         if initial:
             self._tell(self.watch.invite(request, at=context.at, flow=context.flow))
-        ready = [target for target in decision.targets if isinstance(target, Target)]
-        if len(ready) == len(decision.targets):
-            self._forward_to(ready, transaction, context, decision, now)
-            return
+        for target in decision.targets:
+            if not isinstance(target, Target):
+                self._locate(transaction, context, decision, initial, now)
+                return
+        targets = cast("list[Target]", decision.targets)
+        self._forward_to(targets, transaction, context, decision, initial, now)
+
+    def _locate(
+        self,
+        transaction: ServerTransaction,
+        context: RequestContext,
+        decision: Forward,
+        initial: bool,
+        now: float,
+    ) -> None:
+        """Find the servers that a request is to go to, and send it on."""
 
         def located(found: list[Target], refusal: Refuse, later: float) -> None:
             if transaction.user is not None:
                 return  # cancelled meanwhile, and answered
             if found:
                 try:
-                    self._forward_to(found, transaction, context, decision, later)
+                    self._forward_to(found, transaction, context, decision, initial, later)
                 except RemoteProtocolError as error:  # a header that is no good
                     self._stack.answer(transaction, error.status_hint, None, (), later)
                 return
             status, reason = refusal.status, refusal.reason
             if initial:
-                self._account(request, make_response(request, status, reason), None, later)
+                refused = make_response(context.request, status, reason)
+                self._account(context.request, refused, None, later)
             self._stack.answer(transaction, status, reason, refusal.headers, later)
 
         self._stack.locating.targets(decision.targets, located, now)
@@ -178,25 +203,41 @@ class Calls:
         transaction: ServerTransaction,
         context: RequestContext,
         decision: Forward,
+        initial: bool,
         now: float,
     ) -> None:
         request = context.request
-        method, call_id = request.method, request.call_id
-        initial = method == "INVITE" and not decision.in_dialog
+        method = request.method
+        relayed = bool(self.relayed) and request.call_id in self.relayed
         if initial:
-            if self._wants_relay(context, targets):
-                self.relayed.add(call_id)
-        elif method in WATCHED_METHODS and decision.in_dialog:
-            facts = self.watch.in_dialog(request, at=context.at, flow=context.flow)
-            if method == "BYE" and call_id in self.relayed:
+            if not relayed and self._wants_relay(context, targets):
+                self.relayed.add(request.call_id)
+                relayed = True
+        elif decision.in_dialog and method in WATCHED_METHODS:
+            facts = self.watch.in_dialog(request, at=context.at, flow=context.flow, place=context.place)
+            if method == "BYE" and relayed:
                 self._release_media_of_bye(request, ended=bool(facts))
-            self._tell(facts)
-        leg = Leg(method, initial, call_id in self.relayed, context.flow, context.identity)
-        if leg.relayed:
+            if facts:
+                self._tell(facts)
+                relayed = request.call_id in self.relayed
+        leg = Leg(method, initial, relayed, context.flow, context.identity)
+        if relayed:
             leg.family = sdp_family(request)
-        if not (leg.relayed and method in OFFER_METHODS and has_sdp(request)):
-            self._stack.send_on(transaction, request, decision, targets, leg, now)
-            return
+            if method in OFFER_METHODS and has_sdp(request):
+                self._offer_and_send_on(targets, transaction, context, decision, leg)
+                return
+        self._stack.send_on(transaction, request, decision, targets, leg, now)
+
+    def _offer_and_send_on(
+        self,
+        targets: list[Target],
+        transaction: ServerTransaction,
+        context: RequestContext,
+        decision: Forward,
+        leg: Leg,
+    ) -> None:
+        """Have the relay put its own address into an offer before it goes on."""
+        request = context.request
         leg.offered = True
 
         def offered(reply: Mapping[str, Any], later: float) -> None:
@@ -204,10 +245,12 @@ class Calls:
                 self._release_media(request)
             elif put_sdp(request, reply):
                 # media of a call that was taken up are set up anew: it is watched like any other again
+                call_id = request.call_id
                 self._recovered = [pair for pair in self._recovered if pair[0].call_id != call_id]
                 self._stack.send_on(transaction, request, decision, targets, leg, later)
             else:
-                log.error("the media relay takes no offer", call_id=call_id, reason=reply.get("error-reason"))
+                reason = reply.get("error-reason")
+                log.error("the media relay takes no offer", call_id=request.call_id, reason=reason)
                 self._fail(transaction, request, leg, later)
 
         fields = self._offer(request, request.from_tag, context.flow, targets[0].flow.local[0])
@@ -218,9 +261,11 @@ class Calls:
             self._account(request, make_response(request, 503, "Media Relay Unavailable"), None, now)
         self._stack.answer(transaction, 503, "Media Relay Unavailable", (("Retry-After", "5"),), now)
 
-    def acknowledge(self, request: Request, came_by: Flow, way: Flow, now: float) -> None:
+    def acknowledge(
+        self, request: Request, came_by: Flow, way: Flow, place: Place | None, now: float
+    ) -> None:
         """Send the ACK of a 2xx on; it holds the answer when the 2xx held the offer."""
-        self._tell(self.watch.in_dialog(request, at=self._clock(), flow=came_by))
+        self._tell(self.watch.in_dialog(request, at=self._clock(), flow=came_by, place=place))
         target = Target(request.uri, way)
         if request.call_id not in self.relayed or not has_sdp(request):
             self._stack.forward_ack(request, target)
@@ -359,34 +404,41 @@ class Calls:
     # -- facts
 
     def _tell(self, facts: Iterable[Fact]) -> None:
+        """Let accounting have its part of each fact; the watch tells each once, those of a call in order."""
         for fact in facts:
-            for effect in self.ledger.receive(to_event(fact)):
-                self._store(effect)
+            self._on_fact[type(fact)](fact)
 
-    def _store(self, effect: acct.Effect) -> None:
-        emit = self._stack.emit
-        if isinstance(effect, acct.AccRowReady):
-            emit(Write("acc", (effect.row,)))
-        elif isinstance(effect, acct.MissedCallReady):
-            emit(Write("missed", (effect.row,)))
-        elif isinstance(effect, acct.CallOpened):
-            call = effect.call
-            self.processed += 1
-            watched = self.watch.get(call.call_id, call.from_tag)
-            record = {
-                "call": call.to_record(),
-                "watched": None if watched is None else watched.to_record(),
-                "relayed": call.call_id in self.relayed,
-            }
-            emit(Write("save_call", (call.call_id, call.from_tag, record)))
-        else:
-            cdr = effect.cdr
-            if cdr.answer is None:
-                self.failed += 1
-            else:
-                emit(Write("remove_call", (cdr.call_id, cdr.from_tag)))
-            emit(Write("cdr", (cdr,)))
-            self.relayed.discard(cdr.call_id)
+    def _started(self, fact: CallStarted) -> None:
+        fact.call.user = open_call(fact.call)
+
+    def _ringing(self, fact: CallRinging) -> None:
+        opened: acct.OpenCall = fact.call.user
+        if opened.ringing is None:
+            opened.ringing = acct.milliseconds(fact.at, "CallRinging")
+
+    def _answered(self, fact: CallAnswered) -> None:
+        call = fact.call
+        opened: acct.OpenCall = call.user
+        at = acct.milliseconds(fact.at, "CallAnswered")
+        entries = self.rules.answered(opened, at, fact.to_tag, fact.code, fact.reason)
+        self.processed += 1
+        record = journal_record(call, opened, relayed=call.call_id in self.relayed)
+        self._stack.emit(Write("call_answered", (entries.acc, record)))
+
+    def _failed(self, fact: CallFailed) -> None:
+        at = acct.milliseconds(fact.at, "CallFailed")
+        entries = self.rules.failed(fact.call.user, at, fact.to_tag, fact.code, fact.reason)
+        if entries.cdr is not None:
+            self.failed += 1
+            self.relayed.discard(fact.call.call_id)
+        self._stack.emit(Write("call_failed", entries))
+
+    def _ended(self, fact: CallEnded) -> None:
+        # whichever of several callees hung up, the call is the caller's one call
+        at = acct.milliseconds(fact.at, "CallEnded")
+        entries = self.rules.ended(fact.call.user, at, BY[fact.by], fact.cause)
+        self.relayed.discard(fact.call.call_id)
+        self._stack.emit(Write("call_ended", (entries.acc, entries.cdr)))
 
     # -- ends that nobody asked for
 
@@ -437,7 +489,7 @@ class Calls:
         """Take up the calls that were up when the server before this one ended.
 
         Args:
-            records: what `save_call` was given.
+            records: what `call_answered` was given.
             seen: when that server was last known to be alive.
             now: monotonic seconds.
 
@@ -445,13 +497,11 @@ class Calls:
         silent call to say BYE; then it ends as of `seen`. Others go on.
         """
         for record in records:
-            opened = acct.OpenCall.from_record(record["call"])
-            self.ledger.restore(opened)
             if record.get("watched") is None:
                 continue
-            call = Call.from_record(record["watched"])
+            call, relayed = from_journal(record)
             self.watch.restore(call, at=self._clock(), now=now)
-            if record.get("relayed"):
+            if relayed:
                 self.relayed.add(call.call_id)
                 self._recovered.append((call, max(seen, call.answered_at or seen)))
                 self._give_up_recovered = now + self.media.timeout

@@ -1,29 +1,17 @@
-"""The same call in three languages: the watch's facts, accounting's events, the operator's listing."""
+"""The same call in four languages: the watch's, accounting's, the journal's, and the operator's listing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from trunkline import acct
 from trunkline.sip_parser import RemoteProtocolError, Uri, parse_uri
-from trunkline.sip_proxy import (
-    Call,
-    CallAnswered,
-    CallEnded,
-    CallFailed,
-    CallRinging,
-    CallStarted,
-    Fact,
-    Side,
-)
+from trunkline.sip_proxy import Call, CallState, Side
 
 BY = {Side.CALLER: "caller", Side.CALLEE: "callee", Side.PROXY: "server"}
-
-
-def to_event(fact: Fact) -> acct.Event:
-    """Say a fact of the watch in accounting's words."""
-    return _EVENTS[type(fact)](fact)
+_NO_EXTRA: dict[str, str] = {}
+"Our accounting rows have no further columns: one for all calls, never changed."
 
 
 def party(uri: str) -> str:
@@ -35,44 +23,54 @@ def party(uri: str) -> str:
     return parsed.address_of_record if isinstance(parsed, Uri) and parsed.user else uri
 
 
-def _started(fact: CallStarted) -> acct.Event:
-    call = fact.call
+def open_call(call: Call) -> acct.OpenCall:
+    """Say in accounting's words what has begun."""
     flow = call.caller_flow
-    source = "" if flow is None else f"{flow.transport.lower()}:{flow.remote[0]}:{flow.remote[1]}"
-    return acct.CallStarted(
-        call.call_id, call.from_tag, fact.at,
-        caller=party(call.caller), callee=party(call.callee), request_uri=call.request_uri, source=source,
-    )  # fmt: skip
-
-
-def _ringing(fact: CallRinging) -> acct.Event:
-    return acct.CallRinging(fact.call.call_id, fact.call.from_tag, fact.at, code=fact.code)
-
-
-def _answered(fact: CallAnswered) -> acct.Event:
-    return acct.CallAnswered(
-        fact.call.call_id, fact.call.from_tag, fact.at, to_tag=fact.to_tag, code=fact.code, reason=fact.reason
+    return acct.OpenCall(
+        call.call_id,
+        call.from_tag,
+        acct.milliseconds(call.started_at, "CallStarted"),
+        party(call.caller),
+        party(call.callee),
+        call.request_uri,
+        "" if flow is None else f"{flow.transport.lower()}:{flow.remote[0]}:{flow.remote[1]}",
+        extra=_NO_EXTRA,
     )
 
 
-def _failed(fact: CallFailed) -> acct.Event:
-    return acct.CallFailed(
-        fact.call.call_id, fact.call.from_tag, fact.at, to_tag=fact.to_tag, code=fact.code, reason=fact.reason
-    )
+def journal_record(call: Call, opened: acct.OpenCall, *, relayed: bool) -> dict[str, Any]:
+    """Write an answered call down, so that whoever comes after a crash can go on with it and close it.
+
+    What accounting and the watch both know stands in accounting's part, which is also what operators are
+    shown while the server is down.
+    """
+    return {
+        "call": opened.to_record(),
+        "watched": {"caller": call.caller, "callee": call.callee, **call.path_record()},
+        "relayed": relayed,
+    }
 
 
-def _ended(fact: CallEnded) -> acct.Event:
-    # whichever of several callees hung up, the call is the caller's one call
-    return acct.CallEnded(fact.call.call_id, fact.call.from_tag, fact.at, by=BY[fact.by], cause=fact.cause)
+def from_journal(record: Mapping[str, Any]) -> tuple[Call, bool]:
+    """Read an answered call back, and whether its media were relayed.
 
-
-_EVENTS: dict[type, Callable[[Any], acct.Event]] = {
-    CallStarted: _started,
-    CallRinging: _ringing,
-    CallAnswered: _answered,
-    CallFailed: _failed,
-    CallEnded: _ended,
-}
+    Raises:
+        AcctError, LocalProtocolError: it is none.
+    """
+    opened = acct.OpenCall.from_record(record["call"])
+    known = {
+        "call_id": opened.call_id,
+        "from_tag": opened.from_tag,
+        "to_tag": opened.to_tag,
+        "request_uri": opened.request_uri,
+        "state": CallState.CONFIRMED.value,
+        "started_at": record["call"]["start"],
+        "answered_at": record["call"].get("answer"),
+    }
+    # what an earlier version wrote has all of that in both parts
+    call = Call.from_record({**known, **record["watched"]})
+    call.user = opened
+    return call, bool(record.get("relayed"))
 
 
 def call_listing(call: Call, relayed: bool) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from trunkline.sip_proxy import (
     Binding,
     Branch,
     Location,
+    Place,
     ProxyCore,
     Redirection,
     Registrar,
@@ -310,6 +311,8 @@ class Stack:
             self.answer(transaction, 403, "SIPS Needs TLS On Every Hop", (), now)
             return
         routed = self.core.route(request, effect.flow)
+        within = routed.loose and request.to_tag is not None
+        place = self.calls.watch.find(request) if within else None
         context = RequestContext(
             request=request,
             flow=effect.flow,
@@ -320,9 +323,8 @@ class Stack:
             authenticator=self.authenticator,
             locate=self.ways.locate,
             binding_targets=self.ways.secure_binding_targets if secure else self.ways.binding_targets,
-            on_our_path=routed.loose
-            and request.to_tag is not None
-            and self._is_on_our_path(request, routed, effect.flow),
+            on_our_path=within and self._is_on_our_path(request, routed, effect.flow, place),
+            place=place,
             nated=self._is_nated(request, effect.flow),
             at=self._clock(),
         )
@@ -351,13 +353,12 @@ class Stack:
             return False
         return bool(nat_tests(request, flow, NAT_TESTS_OF_CONNECTION if flow.reliable else NAT_TESTS))
 
-    def _is_on_our_path(self, request: Request, routed: Routed, flow: Flow) -> bool:
+    def _is_on_our_path(self, request: Request, routed: Routed, flow: Flow, place: Place | None) -> bool:
         """Tell whether a Route of ours was written by us for this very dialog, and not by somebody who wants
         a relay: the call is known, or it carries our mark; and it goes to a party of that dialog."""
         next_hop = routed.next_hop
         if next_hop is None:
             return False
-        place = self.calls.watch.find(request)
         if place is None:
             uri = routed.record_route_params
             mark = None if uri is None else uri.params.get(PATH_MARK)
@@ -388,7 +389,8 @@ class Stack:
             return
         routed = self.core.route(request, effect.flow)
         next_hop = routed.next_hop if routed.loose else None
-        if next_hop is None or not self._is_on_our_path(request, routed, effect.flow):
+        place = None if next_hop is None else self.calls.watch.find(request)
+        if next_hop is None or not self._is_on_our_path(request, routed, effect.flow, place):
             self.statistics.drop_requests += 1
             return
         request.uri = unmarked(request.uri)
@@ -399,7 +401,7 @@ class Stack:
                 self.statistics.drop_requests += 1
                 return
             try:
-                self.calls.acknowledge(request, effect.flow, flow, later)
+                self.calls.acknowledge(request, effect.flow, flow, place, later)
             except RemoteProtocolError as error:
                 self._unreadable(effect, error, later)
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import Connection
+from sqlalchemy import Connection, PoolProxiedConnection
 
 from trunkline.provider.store import _rows, _statements
 from trunkline.provider.store._statements import Prepared, Row, Statement
@@ -35,7 +35,8 @@ class Refused:
 
 
 _as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_WRITES = ("_acc", "_alive", "_bindings", "_calls", "_cdrs", "_missed")
+_TIME, _CREATED = (_statements.INSERT_ACC.names.index(name) for name in ("time", "created"))
+_WRITES = ("_acc", "_alive", "_bindings", "_cdrs", "_missed", "_removed", "_saved")
 
 
 class Batch:
@@ -45,12 +46,14 @@ class Batch:
     call records and calls in progress; rows of acc and missed_calls may then stand twice.
     """
 
-    __slots__ = ("_acc", "_alive", "_bindings", "_calls", "_cdrs", "_is_again", "_missed")
+    __slots__ = (*_WRITES, "_is_again", "_stamp")
 
     def __init__(self) -> None:
         self._is_again = False
+        self._stamp = ""
         self._bindings: dict[Row, Row | None] = {}
-        self._calls: dict[Row, Row | None] = {}
+        self._removed: dict[Row, None] = {}
+        self._saved: dict[Row, Row] = {}
         self._alive: list[Row] = []
         self._acc: list[Row] = []
         self._missed: list[Row] = []
@@ -85,7 +88,7 @@ class Batch:
 
     def cdr(self, cdr: Cdr) -> None:
         """Add a call detail record; it stands once, also when the batch is written again."""
-        self._cdrs.append(_rows.cdr_row(cdr, self._now()))
+        self._cdrs.append(_rows.cdr_row(cdr, self._made_at()))
 
     def save_call(self, callid: str, from_tag: str, record: Mapping[str, Any]) -> None:
         """Journal a call in progress.
@@ -95,22 +98,55 @@ class Batch:
             from_tag: the caller's tag.
             record: JSON types only; it is written as it is now.
         """
-        key = (_rows.text(callid), _rows.text(from_tag))
-        self._calls[key] = (
-            *key,
-            _as_json(record),
-            _rows.instant(self._now()),
-        )
+        key = _rows.texts(callid, from_tag)
+        self._saved[key] = (*key, _as_json(record), self._made_at())
 
     def remove_call(self, callid: str, from_tag: str) -> None:
         """Take a call that has ended out of the journal."""
-        self._calls[_rows.text(callid), _rows.text(from_tag)] = None
+        key = _rows.texts(callid, from_tag)
+        self._removed[key] = None
+        self._saved.pop(key, None)
 
     def call_alive(self, callid: str, from_tag: str, at: datetime) -> None:
         """Mark a journalled call as seen alive at a time; one of them tells for the server as a whole."""
         self._alive = [(_rows.instant(at), _rows.text(callid), _rows.text(from_tag))]
 
-    def execute(self, connection: Connection, prepared: Prepared) -> None:
+    # -- what is written at one step of a call
+
+    def call_answered(self, row: AccRow, record: Mapping[str, Any]) -> None:
+        """Add the row of its INVITE, and journal the call.
+
+        Args:
+            row: for table acc.
+            record: as for `save_call`.
+        """
+        self.acc(row)
+        self.save_call(row.callid, row.from_tag, record)
+
+    def call_failed(self, acc: AccRow | None, missed: AccRow | None, cdr: Cdr | None) -> None:
+        """Add the rows of a call that nobody answered, as far as they are wanted."""
+        if acc is not None:
+            self.acc(acc)
+        if missed is not None:
+            self.missed(missed)
+        if cdr is not None:
+            self.cdr(cdr)
+
+    def call_ended(self, row: AccRow | None, cdr: Cdr) -> None:
+        """Add the row of its BYE and its record, and take it out of the journal."""
+        self.remove_call(cdr.call_id, cdr.from_tag)
+        if row is None:
+            self.cdr(cdr)
+            return
+        acc = _rows.acc_row(row)
+        self._acc.append(acc)
+        start = acc[_CREATED] if row.created is cdr.start else None
+        end = acc[_TIME] if row.time is cdr.end else None
+        self._cdrs.append(_rows.cdr_row(cdr, self._made_at(), start=start, end=end))
+
+    # -- writing
+
+    def execute(self, connection: Connection | PoolProxiedConnection, prepared: Prepared) -> None:
         """Run the statements, each once for all its rows; the caller commits."""
         for statement, rows in self._statements():
             prepared.run(connection, statement, rows)
@@ -127,6 +163,9 @@ class Batch:
                     getattr(single, name)[key] = writes[key]
                 else:
                     getattr(single, name).append(key)
+                if name == "_saved":
+                    # one that is there already may be why all of this is tried singly
+                    single._removed[key] = None
                 yield single
 
     def refused(self, reason: str) -> Refused:
@@ -136,15 +175,23 @@ class Batch:
         return Refused(statement.table, dict(zip(names, rows[0], strict=True)), reason)
 
     def _now(self) -> datetime:
-        """Tell when a row is made; a simulation has a time of its own."""
+        """Tell the time; a simulation has one of its own."""
         return datetime.now(UTC)
+
+    def _made_at(self) -> str:
+        """Tell when a row is made: all rows of one commit bear the time of its first."""
+        if not self._stamp:
+            self._stamp = _rows.instant(self._now())
+        return self._stamp
 
     def _statements(self) -> Iterator[tuple[Statement, list[Row]]]:
         yield _statements.DELETE_BINDING, list(self._bindings)
         yield _statements.INSERT_BINDING, [row for row in self._bindings.values() if row is not None]
         yield _statements.TOUCH_CALL, self._alive
-        yield _statements.DELETE_CALL, list(self._calls)
-        yield _statements.INSERT_CALL, [row for row in self._calls.values() if row is not None]
+        # a call is journalled once, nearly always: one that is there already is refused, and then done singly
+        gone = {**self._removed, **self._saved} if self._is_again else self._removed
+        yield _statements.DELETE_CALL, list(gone)
+        yield _statements.INSERT_CALL, list(self._saved.values())
         yield _statements.INSERT_ACC, self._acc
         yield _statements.INSERT_MISSED, self._missed
         if self._is_again:  # a commit that failed may have been done all the same

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event, inspect, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from trunkline.provider.store._errors import (
     StoreError,
@@ -89,6 +91,24 @@ def check_database(url: str) -> str:
 def writing(engine: Engine) -> Engine:
     """Give the engine whose transactions write: SQLite takes its lock at the start, not in the middle."""
     return engine.execution_options(writing=True)
+
+
+@contextmanager
+def sqlite_transaction(engine: Engine) -> Iterator[PoolProxiedConnection]:
+    """Write in a transaction of the SQLite driver's own: SQLAlchemy's costs as much as twenty rows.
+
+    Raises:
+        DBAPIError: as SQLAlchemy would; nothing was written.
+    """
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("BEGIN IMMEDIATE")
+        yield connection
+        connection.commit()
+    except sqlite3.Error as error:
+        raise DBAPIError.instance("", (), error, sqlite3.Error, dialect=engine.dialect) from error
+    finally:
+        connection.close()  # the pool rolls back what was not committed
 
 
 def _make_engine(url: URL) -> Engine:

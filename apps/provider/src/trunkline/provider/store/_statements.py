@@ -17,6 +17,7 @@ from sqlalchemy import (
     Delete,
     Dialect,
     Insert,
+    PoolProxiedConnection,
     TableClause,
     Update,
     and_,
@@ -155,7 +156,9 @@ class Prepared:
                 if name.removeprefix("b_") in limits
             ]
 
-    def run(self, connection: Connection, statement: Statement, rows: Sequence[Row]) -> None:
+    def run(
+        self, connection: Connection | PoolProxiedConnection, statement: Statement, rows: Sequence[Row]
+    ) -> None:
         """Run a statement for all rows, with as few steps of the driver as can be.
 
         The SQLite driver gives the interpreter away and wants it back at every step, which with a busy
@@ -170,12 +173,14 @@ class Prepared:
         if cuts := self._cuts[statement]:
             rows = [_cut(row, cuts) for row in rows]
         texts = self._texts[statement]
-        if not self._dialect.positional:
-            named = [dict(zip(statement.names, row, strict=True)) for row in rows]
-            connection.exec_driver_sql(texts[0], named)
-            return
+        if isinstance(connection, Connection):
+            if not self._dialect.positional:
+                named = [dict(zip(statement.names, row, strict=True)) for row in rows]
+                connection.exec_driver_sql(texts[0], named)
+                return
+            connection = connection.connection
         driver = self._dialect.loaded_dbapi
-        cursor = connection.connection.cursor()
+        cursor = connection.cursor()
         text = ""
         try:
             for start in range(0, len(rows), len(texts)):

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from trunkline.provider.store import _statements
 from trunkline.provider.store._batch import Batch, Refused
 from trunkline.provider.store._errors import StoreError, database_url, explain, sqlite_path
-from trunkline.provider.store._opening import open_engine, writing
+from trunkline.provider.store._opening import open_engine, sqlite_transaction, writing
 from trunkline.provider.store._rows import NEVER, binding_fields, epoch, moment
 from trunkline.provider.store._statements import Prepared
 from trunkline.provider.store._subscribers import Subscriber
@@ -94,14 +94,21 @@ class Store:
         """
         self._check_file()
         try:
-            with self._writer.begin() as connection:
-                batch.execute(connection, self._prepared)
+            self._commit(batch)
         except Exception as error:
             if not _is_about_a_row(error):
                 raise self._error(error) from error
         else:
             return ()
         return self._write_singly(batch)
+
+    def _commit(self, batch: Batch) -> None:
+        if self._path is not None:
+            with sqlite_transaction(self._engine) as connection:
+                batch.execute(connection, self._prepared)
+        else:
+            with self._writer.begin() as connection:
+                batch.execute(connection, self._prepared)
 
     def _write_singly(self, batch: Batch) -> tuple[Refused, ...]:
         refused = []

@@ -102,7 +102,7 @@ class Call:
     """Seconds it may last from the answer; None: as the watch is configured."""
     laps: int = 1
     """How often its INVITE is passing through now: more than once when it spirals."""
-    codes: set[int] = attrs.Factory(set)
+    codes: tuple[int, ...] = ()
     """Provisional statuses already told."""
     user: Any = None
     """Whatever the application wants to find here again; not in the record."""
@@ -142,36 +142,41 @@ class Call:
         return None if leg is None else leg.flow
 
     def to_record(self) -> Record:
-        """Give the call as a dict of JSON types, for a journal."""
-        return {
+        """Give the call as a dict of JSON types, for a journal; what has its default is left out."""
+        record: Record = {
             "call_id": self.call_id,
             "from_tag": self.from_tag,
-            "to_tag": self.to_tag,
             "caller": self.caller,
             "callee": self.callee,
             "request_uri": self.request_uri,
             "state": self.state.value,
             "started_at": self.started_at.isoformat(),
-            "answered_at": None if self.answered_at is None else self.answered_at.isoformat(),
-            "caller_contact": self.caller_contact,
-            "caller_route_set": list(self.caller_route_set),
-            "caller_cseq": self.caller_cseq,
-            "caller_flow": _flow_to_record(self.caller_flow),
-            "is_acknowledged": self.is_acknowledged,
-            "max_duration": self.max_duration,
-            "legs": [
-                {
-                    "to_tag": leg.to_tag,
-                    "contact": leg.contact,
-                    "route_set": list(leg.route_set),
-                    "cseq": leg.cseq,
-                    "flow": _flow_to_record(leg.flow),
-                    "is_confirmed": leg.is_confirmed,
-                    "session_interval": leg.session_interval,
-                }
-                for leg in self.legs.values()
-            ],
         }
+        if self.to_tag:
+            record["to_tag"] = self.to_tag
+        if self.answered_at is not None:
+            record["answered_at"] = self.answered_at.isoformat()
+        return record | self.path_record()
+
+    def path_record(self) -> Record:
+        """Give the part of the record that tells how each side is reached and what was seen of it.
+
+        For a journal that knows the rest: Call-ID, tags, parties, state and times.
+        """
+        record: Record = {"legs": [_leg_to_record(leg) for leg in self.legs.values()]}
+        if self.caller_contact:
+            record["caller_contact"] = self.caller_contact
+        if self.caller_route_set:
+            record["caller_route_set"] = list(self.caller_route_set)
+        if self.caller_cseq:
+            record["caller_cseq"] = self.caller_cseq
+        if self.caller_flow is not None:
+            record["caller_flow"] = _flow_to_record(self.caller_flow)
+        if self.is_acknowledged:
+            record["is_acknowledged"] = True
+        if self.max_duration is not None:
+            record["max_duration"] = self.max_duration
+        return record
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Call:
@@ -181,24 +186,24 @@ class Call:
             LocalProtocolError: something is missing or cannot be read.
         """
         try:
-            answered_at = record["answered_at"]
+            answered_at = record.get("answered_at")
             return cls(
                 call_id=record["call_id"],
                 from_tag=record["from_tag"],
-                to_tag=record["to_tag"],
+                to_tag=record.get("to_tag", ""),
                 caller=record["caller"],
                 callee=record["callee"],
                 request_uri=record["request_uri"],
                 state=CallState(record["state"]),
                 started_at=datetime.fromisoformat(record["started_at"]),
                 answered_at=None if answered_at is None else datetime.fromisoformat(answered_at),
-                caller_contact=record["caller_contact"],
-                caller_route_set=tuple(record["caller_route_set"]),
-                caller_cseq=record["caller_cseq"],
-                caller_flow=_flow_from_record(record["caller_flow"]),
-                is_acknowledged=record["is_acknowledged"],
-                max_duration=record["max_duration"],
-                legs={leg["to_tag"]: _leg_from_record(leg) for leg in record["legs"]},
+                caller_contact=record.get("caller_contact", ""),
+                caller_route_set=tuple(record.get("caller_route_set", ())),
+                caller_cseq=record.get("caller_cseq", 0),
+                caller_flow=_flow_from_record(record.get("caller_flow")),
+                is_acknowledged=record.get("is_acknowledged", False),
+                max_duration=record.get("max_duration"),
+                legs={leg["to_tag"]: _leg_from_record(leg) for leg in record.get("legs", ())},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise LocalProtocolError(
@@ -209,20 +214,37 @@ class Call:
         return f"<Call {self.call_id} {self.caller} -> {self.callee} {self.state.value}>"
 
 
+def _leg_to_record(leg: Leg) -> Record:
+    record: Record = {"to_tag": leg.to_tag}
+    if leg.contact:
+        record["contact"] = leg.contact
+    if leg.route_set:
+        record["route_set"] = list(leg.route_set)
+    if leg.cseq:
+        record["cseq"] = leg.cseq
+    if leg.flow is not None:
+        record["flow"] = _flow_to_record(leg.flow)
+    if leg.is_confirmed:
+        record["is_confirmed"] = True
+    if leg.session_interval is not None:
+        record["session_interval"] = leg.session_interval
+    return record
+
+
 def _leg_from_record(record: Mapping[str, Any]) -> Leg:
     return Leg(
         to_tag=record["to_tag"],
-        contact=record["contact"],
-        route_set=tuple(record["route_set"]),
-        cseq=record["cseq"],
-        flow=_flow_from_record(record["flow"]),
-        is_confirmed=record["is_confirmed"],
+        contact=record.get("contact", ""),
+        route_set=tuple(record.get("route_set", ())),
+        cseq=record.get("cseq", 0),
+        flow=_flow_from_record(record.get("flow")),
+        is_confirmed=record.get("is_confirmed", False),
         session_interval=record.get("session_interval"),
     )
 
 
-def _flow_to_record(flow: Flow | None) -> list[Any] | None:
-    return None if flow is None else [flow.transport, *flow.local, *flow.remote]
+def _flow_to_record(flow: Flow) -> list[Any]:
+    return [flow.transport, *flow.local, *flow.remote]
 
 
 def _flow_from_record(record: list[Any] | None) -> Flow | None:

@@ -64,7 +64,9 @@ class Sessions:
         self._limits.set((call, leg), now + interval)
 
     def drop(self, call: Call, leg: Leg) -> None:
-        """Forget about a session."""
+        """Forget about a session; a callee without one is left alone."""
+        if leg.session_expires_at is None:
+            return
         leg.session_expires_at = None
         self._limits.clear((call, leg))
 

@@ -74,7 +74,8 @@ class CallWatch:
         Raises:
             RemoteProtocolError: From, To or CSeq cannot be read; never after `ProxyCore.validate`.
         """
-        key = (request.call_id, request.from_tag or "")
+        caller = request.from_
+        key = (request.call_id, caller.tag or "")
         call = self._calls.get(key)
         number = request.cseq.number
         if call is not None:
@@ -84,7 +85,7 @@ class CallWatch:
         call = Call(
             key[0],
             key[1],
-            str(request.from_.uri),
+            str(caller.uri),
             str(request.to.uri),
             request.uri,
             at,
@@ -129,11 +130,13 @@ class CallWatch:
         if status < 200:
             if status in call.codes or call.state is not CallState.EARLY:
                 return []
-            call.codes.add(status)
+            call.codes += (status,)
             return [CallRinging(call, at, status, to_tag)]
         return self._answer(call, leg, request, response, at, now)
 
-    def in_dialog(self, request: Request, *, at: datetime, flow: Flow | None = None) -> list[Fact]:
+    def in_dialog(
+        self, request: Request, *, at: datetime, flow: Flow | None = None, place: Place | None = None
+    ) -> list[Fact]:
         """Take a request with a To tag that is being forwarded, the ACK included.
 
         A BYE ends the call when it passes, because who sent it has already left. One that is older than what
@@ -143,6 +146,7 @@ class CallWatch:
             request: as received.
             at: when, by the wall clock.
             flow: the way it came.
+            place: what `find` said of it earlier; None: it is looked for.
 
         Returns:
             CallEnded for the BYE that ends a call.
@@ -150,9 +154,10 @@ class CallWatch:
         Raises:
             RemoteProtocolError: a tag or CSeq cannot be read; never after `ProxyCore.validate`.
         """
-        place = self.find(request)
-        if place is None:
-            return []
+        if place is None or not _still_holds(place):
+            place = self.find(request)
+            if place is None:
+                return []
         call, leg, sender = place
         number = request.cseq.number
         if sender is Side.CALLER:
@@ -304,8 +309,9 @@ class CallWatch:
         call.state = CallState.CONFIRMED
         call.answered_at = at
         call.to_tag = leg.to_tag
-        for other in [other for other in call.legs.values() if not other.is_confirmed]:
-            self._drop_leg(call, other)
+        if len(call.legs) > 1:
+            for other in [other for other in call.legs.values() if not other.is_confirmed]:
+                self._drop_leg(call, other)
         longest = self._longest(call)
         if longest is not None:
             self._limits.set(call, now + longest)
@@ -347,7 +353,10 @@ class CallWatch:
     def _goodbye(
         self, call: Call, leg: Leg, by: Side, at: datetime, cause: str = "bye"
     ) -> list[Fact]:
-        other = next((other for other in call.legs.values() if other.is_confirmed and other is not leg), None)
+        other = None
+        if len(call.legs) > 1:
+            answered = (other for other in call.legs.values() if other.is_confirmed)
+            other = next((other for other in answered if other is not leg), None)
         if other is None:
             self._forget(call)
             return [CallEnded(call, at, by, cause)]
@@ -369,6 +378,12 @@ class CallWatch:
             self._by_callee.pop((call.call_id, to_tag), None)
             self._sessions.drop(call, leg)
         self._limits.clear(call)
+
+
+def _still_holds(place: Place) -> bool:
+    """Tell whether no other message has ended the call meanwhile, or let that callee go."""
+    call, leg, _ = place
+    return call.state is not CallState.ENDED and call.legs.get(leg.to_tag) is leg
 
 
 def _to_tag(response: Response) -> str:
