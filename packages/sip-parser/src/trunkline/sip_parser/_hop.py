@@ -56,7 +56,11 @@ def forwarded_copy(
     else:
         headers.set("Max-Forwards", max_forwards)
     if max_breadth is not None:
-        headers.set("Max-Breadth", max_breadth)
+        if "max-breadth" in names or not max_breadth.isalnum():
+            headers.set("Max-Breadth", max_breadth)
+        else:
+            names.append("max-breadth")
+            lines.append("Max-Breadth: " + max_breadth)
     for value in record_routes:
         if value.isprintable() and "record-route" not in names:
             names.insert(0, "record-route")
@@ -79,6 +83,10 @@ def forwarded_copy(
         copy._start = request._start
         copy._uri = uri
         copy._parsed_uri = request._parsed_uri
+    elif uri and uri.isprintable() and " " not in uri:
+        copy._start = f"{copy._method} {uri} {copy._version}"
+        copy._uri = uri
+        copy._parsed_uri = None
     else:
         copy.uri = uri
     return copy

@@ -66,15 +66,16 @@ class Forwarding:
         uri = target.uri
         if uri != request.uri and ("?" in uri or ";method=" in uri.lower()):
             uri = _as_request_uri(uri)
+        record_routes: Sequence[str] = ()
+        if record_route_for is not None:
+            record_routes = self._record_routes(own, request, record_route_for, record_route_params)
         hops = request.max_forwards
         forwarded = forwarded_copy(
             request,
             uri=uri,
             via=own.via + branch,
             max_forwards=_MAX_FORWARDS_WHEN_MISSING if hops is None else _MAX_FORWARDS[hops],
-            record_routes=()
-            if record_route_for is None
-            else self._record_routes(own, request, record_route_for, record_route_params),
+            record_routes=record_routes,
             max_breadth=None if breadth is None else str(breadth),
         )
         if target.route:

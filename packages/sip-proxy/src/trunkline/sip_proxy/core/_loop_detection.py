@@ -41,6 +41,8 @@ class LoopMarks:
         tag.update(b"tag")
         # Begins every mark of ours, so that one look at the branches tells that no loop is possible.
         self._tag = "." + tag.hexdigest()[:_TAG_LENGTH]
+        # What comes after the key is worked in only when more follows: once here, and not for every mark.
+        self._digest.update(b"\n")
 
     def mark(self, request: Request) -> str:
         """Make the mark of a request whose own Routes have been taken out; it ends a branch parameter."""

@@ -62,10 +62,8 @@ class ResponseProcessing:
         if not isinstance(branch, Branch):
             return [effect]
         response = effect.response
-        headers = response.headers
-        headers.pop_value("via")
         status = response.status
-        if "via" not in headers:
+        if not response.headers.drop_top("via"):
             # Somebody downstream lost the Vias: there is no way up for it, so only its status can count.
             return self._headless(branch, status, now)
         effects: list[Effect] = []
@@ -203,8 +201,10 @@ class ResponseProcessing:
         What answers a repeated request, other than an INVITE, is the transaction alone.
         """
         transaction = context.transaction
-        is_done = transaction.state is State.TERMINATED or (context.relayed and not context.is_invite)
-        if is_done and all(branch.is_over for branch in context.branches):
+        if transaction.state is State.TERMINATED or (context.relayed and not context.is_invite):
+            for branch in context.branches:
+                if not branch.is_over:
+                    return
             context.branches.clear()
             transaction.user = None
 
