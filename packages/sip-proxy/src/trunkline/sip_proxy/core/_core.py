@@ -305,8 +305,11 @@ class ProxyCore:
                 if type(effect) is Send:
                     context.accepted[to] = effect
                     break
-        if status >= 200 and (context.pending or context.groups):
-            self._forking.stop(context, now, effects, reason=None)
+        if status >= 200:
+            if context.pending or context.groups:
+                self._forking.stop(context, now, effects, reason=None)
+            if not context.is_invite:
+                context.release()
         return effects
 
     def fork(

@@ -133,7 +133,7 @@ class Forking:
         if len(group) == 1 and (left is None or left > 0):
             branch = Branch(context, group[0])
             if left is not None:
-                branch.breadth = divided(left, 1)[0]
+                branch.breadth = left - left // 2  # as `divided` has it, for one
             context.branches.append(branch)
             context.pending += 1
             self._send(branch, now, effects)
@@ -163,11 +163,12 @@ class Forking:
 
     def _send(self, branch: Branch, now: float, effects: list[Effect], *, as_datagram: bool = False) -> None:
         context, target = branch.context, branch.target
+        name = self._layer.new_branch() + context.loop_mark
         try:
             request = branch.request = self._forwarding.write(
                 context.request,
                 target,
-                self._layer.new_branch() + context.loop_mark,
+                name,
                 record_route_for=context.transaction.flow if context.record_route else None,
                 record_route_params=context.record_route_params,
                 breadth=branch.breadth or None,

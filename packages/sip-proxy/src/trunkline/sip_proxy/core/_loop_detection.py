@@ -46,11 +46,10 @@ class LoopMarks:
 
     def mark(self, request: Request) -> str:
         """Make the mark of a request whose own Routes have been taken out; it ends a branch parameter."""
-        headers = request.headers
         via = request.top_via
         text = f"{request.uri}\n{via.host}:{via.port}"
-        if "route" in headers:
-            text += "\n" + ",".join(headers.values("route"))
+        if "route" in request.headers:
+            text += "\n" + ",".join(request.headers.values("route"))
         digest = self._digest.copy()
         digest.update(text.encode("utf-8", "surrogateescape"))
         return self._tag + digest.hexdigest()
