@@ -373,12 +373,15 @@ class Stack:
         response, flow, sent = effect.response, effect.flow, effect.transaction.request.headers
         # one whose parties cannot be read counts as none: the transaction's timer deals with that
         _ = response.to, response.from_
-        if response.status < 300 and response.contacts:
+        if (
+            response.status < 300
+            and response.contacts
+            and (flow.connection or nat_tests(response, flow, NAT_TESTS_OF_CONTACT))
+        ):
             recorded = response.headers.get_all("record-route")
             # with a Route, or more Record-Routes than we sent, a proxy stands between the phone and us
             straight = "route" not in sent and len(recorded) <= len(sent.get_all("record-route"))
-            straight = straight and not is_server(effect.transaction.user)
-            if straight and (flow.connection or nat_tests(response, flow, NAT_TESTS_OF_CONTACT)):
+            if straight and not is_server(effect.transaction.user):
                 self.ways.mend_contact(response, flow)
         self._core(self.core.receive(effect, now=now), now)
 
@@ -512,17 +515,21 @@ class Stack:
         now: float,
     ) -> None:
         """Forward a request whose targets are located and whose media, if any, are settled."""
+        record_route, params = None, ""
         if decision.in_dialog:
+            record_route = False
             for target in targets:
                 target.uri = unmarked(target.uri)
+        else:
+            params = f";{PATH_MARK}={self._path_mark(request.call_id)}"
         self._core(
             self.core.forward(
                 transaction,
                 targets,
                 now=now,
                 request=request,
-                record_route=False if decision.in_dialog else None,
-                record_route_params=f";{PATH_MARK}={self._path_mark(request.call_id)}",
+                record_route=record_route,
+                record_route_params=params,
                 user=leg,
             ),
             now,
