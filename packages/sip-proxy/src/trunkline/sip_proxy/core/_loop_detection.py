@@ -78,6 +78,4 @@ class LoopMarks:
             RemoteProtocolError: a Via cannot be read.
         """
         mark = self.mark(request)
-        return any(
-            (via.branch or "").endswith(mark) and via.sent_by in own_sent_by for via in request.vias
-        )
+        return any((via.branch or "").endswith(mark) and via.sent_by in own_sent_by for via in request.vias)

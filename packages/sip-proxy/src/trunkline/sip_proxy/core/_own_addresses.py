@@ -45,6 +45,12 @@ def uri_of(route: OwnRoute) -> Uri:
     return uri.replace(params={**uri.params, name: value}) if name else uri
 
 
+def is_one_of_two(route: OwnRoute) -> bool:
+    """Tell whether a Route of ours says that the next is ours too. Source: RFC 5658"""
+    uri, name, _ = route
+    return "r2" in uri.params or name == "r2"
+
+
 class OwnAddresses:
     """Find what to write about the listening point of a flow."""
 
@@ -89,7 +95,7 @@ class OwnAddresses:
             known = self._routes.get(begin + ">")
             if known is not None and param[-1:] == ">":
                 name, equals, text = param[:-1].partition("=")
-                if equals and name.isalnum() and text.isalnum():
+                if equals and name.isalnum() and text.isalnum() and name.lower() not in known.params:
                     route = known, name.lower(), text
         self._last_route = value, route
         return route

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from trunkline.sip_parser import NameAddr, Request, Uri
 from trunkline.sip_transaction import Flow
 
-from ._own_addresses import OwnAddresses, OwnRoute, uri_of
+from ._own_addresses import OwnAddresses, OwnRoute, is_one_of_two, uri_of
 
 IsLocal = Callable[[str, int | None], bool]
 
@@ -31,15 +31,19 @@ class Routed:
         loose: bool,
         record_route_params: Uri | None = None,
         outgoing_route: Uri | None = None,
+        *,
+        _own_route: OwnRoute | None = None,
+        _reaches_further: bool | None = None,
     ) -> None:
         self.request = request
         """The request given, changed in place."""
         self.loose = loose
         """Whether a Route led it here: it follows a path we once recorded, or pretends to."""
-        self._own_route: Uri | OwnRoute | None = record_route_params
+        self._own_route: Uri | OwnRoute | None = _own_route or record_route_params
         self.outgoing_route = outgoing_route
         """The URI of the second one where a double Record-Route names the way out. Source: RFC 5658."""
-        self._reaches_further = "route" in request.headers
+        # whether a Route is left; told by who has just looked
+        self._reaches_further = "route" in request.headers if _reaches_further is None else _reaches_further
 
     @property
     def record_route_params(self) -> Uri | None:
@@ -97,27 +101,20 @@ class RouteProcessing:
                     return self._after_strict_router(request, moved)
         value = headers.top_value("route")
         if value is None:
-            return Routed(request, False)
+            return Routed(request, False, _reaches_further=False)
         own = self._own.route(value)
-        if own is None:
-            return self._read_route(request)
-        headers.drop_top("route")
-        uri_, name, _ = own
-        if "r2" in uri_.params or name == "r2":
-            return self._with_companion(request, uri_of(own))
-        routed = Routed(request, True)
-        routed._own_route = own
-        return routed
+        if own is not None and not is_one_of_two(own):
+            return Routed(request, True, _own_route=own, _reaches_further=headers.drop_top("route"))
+        return self._read_route(request)
 
     def _read_route(self, request: Request) -> Routed:
-        """Go on with a topmost Route that has to be read, be it ours or another's."""
+        """Go on with a topmost Route that has to be read, be it another's, or ours and perhaps one of two.
+
+        Source: RFC 3261 §16.4, RFC 5658
+        """
         own = self._pop_own(request)
         if own is None:
             return Routed(request, False)
-        return self._with_companion(request, own)
-
-    def _with_companion(self, request: Request, own: Uri) -> Routed:
-        """Take out the second Route too where one of ours says that there are two. Source: RFC 5658"""
         companion = None
         if "r2" in own.params:
             following = request.headers.top_value("route")
@@ -180,7 +177,5 @@ class RouteProcessing:
         if flow is not None and (flow.transport.lower() != transport or flow.local[1] != port):
             return
         if self._is_local(str(uri.params["maddr"]).strip("[]").lower(), port):
-            params = {
-                name: value for name, value in uri.params.items() if name not in ("maddr", "transport")
-            }
+            params = {name: value for name, value in uri.params.items() if name not in ("maddr", "transport")}
             request.uri = str(uri.replace(params=params, port=None))
