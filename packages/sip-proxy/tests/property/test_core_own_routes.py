@@ -24,8 +24,8 @@ uris = st.sampled_from(
 
 def core_of(kit: Any, *, has_written: bool) -> ProxyCore:
     """Make a core that knows our address from what it wrote, or only by asking whose a host is."""
-    layer = TransactionLayer(token=lambda count: bytes(count))
-    core = ProxyCore(layer, is_local=lambda host, _: host == "192.0.2.1", token=lambda count: bytes(count))
+    layer = TransactionLayer(token=bytes)
+    core = ProxyCore(layer, is_local=lambda host, _: host == "192.0.2.1", token=bytes)
     if has_written:
         core.forward_ack(kit.request("ACK"), Target("sip:bob@198.51.100.2", kit.udp(2)))
     return core

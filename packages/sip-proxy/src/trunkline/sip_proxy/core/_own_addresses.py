@@ -36,7 +36,7 @@ class OwnAddress:
 
 
 OwnRoute = tuple[Uri, str, str]
-"""A URI that our Record-Routes lead to; the name and the value of one parameter more, "" when there is none."""
+"""A URI that our Record-Routes lead to; name and value of one parameter more, "" when there is none."""
 
 
 def uri_of(route: OwnRoute) -> Uri:

@@ -15,7 +15,6 @@ from trunkline.sip_parser import Response
 from trunkline.sip_transaction import (
     CancelReceived,
     ResponseReceived,
-    State,
     Terminated,
     TimedOut,
     TransactionLayer,
