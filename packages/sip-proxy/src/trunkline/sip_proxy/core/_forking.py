@@ -114,17 +114,15 @@ class Forking:
         self, context: ResponseContext, targets: Sequence[Target], now: float, effects: list[Effect]
     ) -> None:
         """Try these targets: the highest q at once, the others in their turn. Source: RFC 3261 §16.6"""
-        if len(targets) == 1:
-            self._send_group(context, targets, now, effects)
-            return
-        groups: dict[float, list[Target]] = {}
-        for target in targets:
-            groups.setdefault(target.q, []).append(target)
-        first = groups.pop(max(groups))
-        for waiting in context.groups:
-            groups.setdefault(waiting[0].q, []).extend(waiting)
-        context.groups = [groups[q] for q in sorted(groups)]
-        self._send_group(context, first, now, effects)
+        if len(targets) > 1:
+            groups: dict[float, list[Target]] = {}
+            for target in targets:
+                groups.setdefault(target.q, []).append(target)
+            targets = groups.pop(max(groups))
+            for waiting in context.groups:
+                groups.setdefault(waiting[0].q, []).extend(waiting)
+            context.groups = [groups[q] for q in sorted(groups)]
+        self._send_group(context, targets, now, effects)
 
     def _send_group(
         self, context: ResponseContext, group: Sequence[Target], now: float, effects: list[Effect]
