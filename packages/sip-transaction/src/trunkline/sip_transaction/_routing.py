@@ -11,7 +11,9 @@ from ._flow import Flow
 from ._top_via import TopVia, read_top_via
 
 
-def mark_source(request: Request, via: TopVia, flow: Flow, *, force_rport: bool, heed_maddr: bool) -> Flow:
+def mark_source(
+    request: Request, via: TopVia, flow: Flow, *, force_rport: bool, heed_maddr: bool
+) -> Flow:
     """Write received and rport into the top Via of a request and say where its responses go.
 
     Args: `via` is the request's top Via as received, `flow` the way it came; with `force_rport` the source

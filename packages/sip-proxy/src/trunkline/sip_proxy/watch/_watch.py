@@ -344,7 +344,9 @@ class CallWatch:
     def _longest(self, call: Call) -> float | None:
         return self._max_duration if call.max_duration is None else call.max_duration
 
-    def _goodbye(self, call: Call, leg: Leg, by: Side, at: datetime, cause: str = "bye") -> list[Fact]:
+    def _goodbye(
+        self, call: Call, leg: Leg, by: Side, at: datetime, cause: str = "bye"
+    ) -> list[Fact]:
         other = next((other for other in call.legs.values() if other.is_confirmed and other is not leg), None)
         if other is None:
             self._forget(call)
