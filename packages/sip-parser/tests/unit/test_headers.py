@@ -211,3 +211,19 @@ def test_headers_have_a_repr_and_no_hash(headers):
     assert "Hello, world" in repr(headers)
     with pytest.raises(TypeError):
         hash(headers)
+
+
+@pytest.mark.parametrize("line", ["", " ", " a", " a, b", ",", ", a", '"x, y"', " a\r\n", " a,\r\n b", ":"])
+@pytest.mark.parametrize("after", [[], ["c"], [""]])
+def test_dropping_the_top_leaves_what_popping_it_leaves(line, after):
+    def lines():
+        headers = Headers([("To", "t"), ("Route", "x"), *[("Route", value) for value in after]])
+        headers._lines[1] = f"Route:{line}"
+        return headers
+
+    dropped, popped = lines(), lines()
+    is_left = dropped.drop_top("route")
+    popped.pop_value("route")
+    assert dropped == popped
+    assert dropped._names == popped._names
+    assert is_left == ("route" in popped)

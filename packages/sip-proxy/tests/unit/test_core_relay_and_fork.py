@@ -171,12 +171,14 @@ def test_a_request_that_is_over_is_freed_without_a_garbage_collector(kit: Any, s
         gc.enable()
 
 
-def test_what_is_no_invite_is_freed_while_its_answer_lingers(kit: Any, bench: Any) -> None:
+@pytest.mark.parametrize("status", [200, 404])
+def test_what_is_no_invite_is_freed_while_its_answer_lingers(kit: Any, bench: Any, status: int) -> None:
     context = bench.forward(kit.request("MESSAGE"), target(kit, 2))
-    transaction = context.transaction
-    bench.answer(bench.requests()[0], 200)
-    bench.pass_time(6)
+    transaction, sent = context.transaction, context.branches[0].transaction
+    bench.answer(bench.requests()[0], status)
     assert transaction.state is State.COMPLETED
+    assert sent.state is State.COMPLETED
+    assert sent.user is None
     assert transaction.user is None
     assert context.branches == []
 

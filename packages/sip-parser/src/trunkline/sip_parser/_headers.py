@@ -19,6 +19,7 @@ from ._grammar import BLANKS, first_comma, one_line, split_list, unfold
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, canonical_name
 
 _EMPTY = ", \t\r\n"
+_ENDS_NO_VALUE = ": \t\r\n"
 
 
 class Headers:
@@ -198,6 +199,25 @@ class Headers:
             if top:
                 return top
         return None
+
+    def drop_top(self, name: str) -> bool:
+        """Take out the topmost single value, as `pop_value` does, for whom it is enough to know that it went.
+
+        Returns:
+            Whether a line of that name is left.
+        """
+        canonical = CANONICAL.get(name) or canonical_name(name)
+        names, lines = self._names, self._lines
+        if canonical not in names:
+            return False
+        index = names.index(canonical)
+        line = lines[index]
+        if "," in line or line[-1] in _ENDS_NO_VALUE:
+            self.pop_value(canonical)
+        else:
+            del names[index], lines[index]
+            self._forget(canonical)
+        return canonical in names
 
     def replace_top(self, name: str, value: str) -> None:
         """Put another in place of the topmost single value; the values after it on the line stay as spelled.

@@ -374,11 +374,15 @@ class Stack:
         response, flow, sent = effect.response, effect.flow, effect.transaction.request.headers
         # one whose parties cannot be read counts as none: the transaction's timer deals with that
         _ = response.to, response.from_
-        if response.status < 300 and (flow.connection or nat_tests(response, flow, NAT_TESTS_OF_CONTACT)):
+        if (
+            response.status < 300
+            and response.contacts
+            and (flow.connection or nat_tests(response, flow, NAT_TESTS_OF_CONTACT))
+        ):
+            recorded = response.headers.get_all("record-route")
             # with a Route, or more Record-Routes than we sent, a proxy stands between the phone and us
-            recorded = len(response.headers.get_all("record-route"))
-            straight = "route" not in sent and recorded <= len(sent.get_all("record-route"))
-            if straight and response.contacts and not is_server(effect.transaction.user):
+            straight = "route" not in sent and len(recorded) <= len(sent.get_all("record-route"))
+            if straight and not is_server(effect.transaction.user):
                 self.ways.mend_contact(response, flow)
         self._core(self.core.receive(effect, now=now), now)
 
@@ -513,18 +517,21 @@ class Stack:
         now: float,
     ) -> None:
         """Forward a request whose targets are located and whose media, if any, are settled."""
-        within = decision.in_dialog
-        if within:
+        record_route, params = None, ""
+        if decision.in_dialog:
+            record_route = False
             for target in targets:
                 target.uri = unmarked(target.uri)
+        else:
+            params = f";{PATH_MARK}={self._path_mark(request.call_id)}"
         self._core(
             self.core.forward(
                 transaction,
                 targets,
                 now=now,
                 request=request,
-                record_route=False if within else None,
-                record_route_params="" if within else f";{PATH_MARK}={self._path_mark(request.call_id)}",
+                record_route=record_route,
+                record_route_params=params,
                 user=leg,
             ),
             now,

@@ -297,12 +297,19 @@ class ProxyCore:
                 return effects
             context.relayed = status
         self.statistics.relayed[status // 100] += 1
-        sent = self._layer.respond(transaction, response, now=now)
-        if context.is_invite and status // 100 == 2:
-            context.accepted[to] = next((effect for effect in sent if type(effect) is Send), None)
-        effects += sent
-        if status >= 200 and (context.pending or context.groups):
-            self._forking.stop(context, now, effects, reason=None)
+        effects += self._layer.respond(transaction, response, now=now)
+        if 200 <= status < 300 and context.is_invite:
+            # what is sent again when the callee repeats its 2xx
+            context.accepted[to] = None
+            for effect in effects:
+                if type(effect) is Send:
+                    context.accepted[to] = effect
+                    break
+        if status >= 200:
+            if context.pending or context.groups:
+                self._forking.stop(context, now, effects, reason=None)
+            if not context.is_invite:
+                context.release()
         return effects
 
     def fork(

@@ -101,6 +101,8 @@ class Forking:
 
     def granted(self, request: Request) -> int:
         """Give how many branches a request that begins something may have at one time."""
+        if "max-breadth" not in request.headers:
+            return self._max_breadth
         try:
             return granted(request, self._max_breadth)
         except RemoteProtocolError:  # never after `validate`
@@ -112,23 +114,29 @@ class Forking:
         self, context: ResponseContext, targets: Sequence[Target], now: float, effects: list[Effect]
     ) -> None:
         """Try these targets: the highest q at once, the others in their turn. Source: RFC 3261 §16.6"""
-        if len(targets) == 1:
-            self._send_group(context, targets, now, effects)
-            return
-        groups: dict[float, list[Target]] = {}
-        for target in targets:
-            groups.setdefault(target.q, []).append(target)
-        first = groups.pop(max(groups))
-        for waiting in context.groups:
-            groups.setdefault(waiting[0].q, []).extend(waiting)
-        context.groups = [groups[q] for q in sorted(groups)]
-        self._send_group(context, first, now, effects)
+        if len(targets) > 1:
+            groups: dict[float, list[Target]] = {}
+            for target in targets:
+                groups.setdefault(target.q, []).append(target)
+            targets = groups.pop(max(groups))
+            for waiting in context.groups:
+                groups.setdefault(waiting[0].q, []).extend(waiting)
+            context.groups = [groups[q] for q in sorted(groups)]
+        self._send_group(context, targets, now, effects)
 
     def _send_group(
         self, context: ResponseContext, group: Sequence[Target], now: float, effects: list[Effect]
     ) -> None:
+        left = self._breadth_left(context) if context.pending else context.breadth
+        if len(group) == 1 and (left is None or left > 0):
+            branch = Branch(context, group[0])
+            if left is not None:
+                branch.breadth = left - left // 2  # as `divided` has it, for one
+            context.branches.append(branch)
+            context.pending += 1
+            self._send(branch, now, effects)
+            return
         branches = [Branch(context, target) for target in group]
-        left = self._breadth_left(context)
         shares = [0] * len(branches) if left is None else divided(left, len(branches))
         context.branches += branches
         # Counted before the first is sent, so that one failing at once is not taken for the last.
@@ -147,7 +155,7 @@ class Forking:
     def _breadth_left(self, context: ResponseContext) -> int | None:
         """Tell how many more branches there may be now: those that ended have given theirs back."""
         left = context.breadth
-        if left is not None and context.pending:
+        if left is not None:
             left -= sum(branch.breadth for branch in context.branches if branch.state is not _COMPLETED)
         return left
 
@@ -170,9 +178,11 @@ class Forking:
             self.close(branch, 500, None, now, effects)
             return
         if not as_datagram and not target.flow.reliable and self._by_stream is not None:
-            is_large = any(type(each) is Send and len(each.data) > self._most_by_datagram for each in sent)
-            if is_large and self._move(branch, transaction, now, effects):
-                return
+            for each in sent:
+                if type(each) is Send and len(each.data) > self._most_by_datagram:
+                    if self._move(branch, transaction, now, effects):
+                        return
+                    break
         self.statistics.branches += 1
         branch.transaction = transaction
         transaction.user = branch

@@ -9,11 +9,12 @@ Source: RFC 3261 §16.6, RFC 5658 (the double Record-Route), RFC 5393 §5.3.3 (M
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from trunkline.sip_parser import NameAddr, Request, Uri
+from trunkline.sip_parser import NameAddr, Request, Uri, forwarded_copy, parse_uri
 from trunkline.sip_transaction import Flow
 
-from ._own_addresses import OwnAddresses
+from ._own_addresses import OwnAddress, OwnAddresses
 from ._targets import Target
 
 # What is written for each number received, so that the usual ones cost no formatting. §16.6 step 3.
@@ -62,42 +63,46 @@ class Forwarding:
         Source: RFC 3261 §16.6 steps 1 to 8
         """
         own = self._own.of(target.flow)
-        forwarded = request.copy()
-        headers = forwarded.headers
-        if target.uri != request.uri:
-            forwarded.uri = target.uri
-            if "?" in target.uri or ";method=" in target.uri.lower():
-                forwarded.uri = _as_request_uri(forwarded)
-        hops = request.max_forwards
-        headers.set("Max-Forwards", _MAX_FORWARDS_WHEN_MISSING if hops is None else _MAX_FORWARDS[hops])
-        if breadth is not None:
-            headers.set("Max-Breadth", str(breadth))
+        uri = target.uri
+        if uri != request.uri and ("?" in uri or ";method=" in uri.lower()):
+            uri = _as_request_uri(uri)
+        record_routes: Sequence[str] = ()
         if record_route_for is not None:
-            incoming = self._own.of(record_route_for)
-            is_secure = request.uri[:5].lower() == "sips:"
-            outer = own.secure_record_route if is_secure else own.record_route
-            if incoming is own:
-                headers.prepend("Record-Route", f"{outer}{record_route_params}>")
-            else:
-                # One URI for each side, so that each side comes back to the address and transport it can
-                # reach. The mark r2 says that two belong together, because two equal hosts in a row may
-                # also be a request that passed twice. RFC 5658 §3.
-                inner = incoming.secure_record_route if is_secure else incoming.record_route
-                headers.prepend("Record-Route", f"{inner};r2=on{record_route_params}>")
-                headers.prepend("Record-Route", f"{outer};r2=on{record_route_params}>")
+            record_routes = self._record_routes(own, request, record_route_for, record_route_params)
+        hops = request.max_forwards
+        forwarded = forwarded_copy(
+            request,
+            uri=uri,
+            via=own.via + branch,
+            max_forwards=_MAX_FORWARDS_WHEN_MISSING if hops is None else _MAX_FORWARDS[hops],
+            record_routes=record_routes,
+            max_breadth=None if breadth is None else str(breadth),
+        )
         if target.route:
-            headers.prepend("Route", ", ".join([_bracketed(value) for value in target.route]))
-        if "route" in headers:
+            forwarded.headers.prepend("Route", ", ".join([_bracketed(value) for value in target.route]))
+        if "route" in forwarded.headers:
             heed_strict_router(forwarded)
-        headers.prepend("Via", own.via + branch)
         return forwarded
 
+    def _record_routes(self, own: OwnAddress, request: Request, came_by: Flow, params: str) -> Sequence[str]:
+        """Give the Record-Routes for a request that goes out by an address of ours, the lowest first."""
+        incoming = self._own.of(came_by)
+        is_secure = request.uri[:5].lower() == "sips:"
+        outer = own.secure_record_route if is_secure else own.record_route
+        if incoming is own:
+            return (f"{outer}{params}>",)
+        # One URI for each side, so that each side comes back to the address and transport it can reach. The
+        # mark r2 says that two belong together, because two equal hosts in a row may also be a request that
+        # passed twice. RFC 5658 §3.
+        inner = incoming.secure_record_route if is_secure else incoming.record_route
+        return f"{inner};r2=on{params}>", f"{outer};r2=on{params}>"
 
-def _as_request_uri(request: Request) -> str:
+
+def _as_request_uri(text: str) -> str:
     """Leave out what a contact may say and a Request-URI may not. Source: RFC 3261 §16.6 step 2, §19.1.1"""
-    uri = request.parsed_uri
+    uri = parse_uri(text)
     if not isinstance(uri, Uri):
-        return request.uri
+        return text
     params = {name: value for name, value in uri.params.items() if name != "method"}
     return str(uri.replace(params=params, headers=None))
 

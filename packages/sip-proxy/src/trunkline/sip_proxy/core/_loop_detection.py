@@ -41,14 +41,15 @@ class LoopMarks:
         tag.update(b"tag")
         # Begins every mark of ours, so that one look at the branches tells that no loop is possible.
         self._tag = "." + tag.hexdigest()[:_TAG_LENGTH]
+        # What comes after the key is worked in only when more follows: once here, and not for every mark.
+        self._digest.update(b"\n")
 
     def mark(self, request: Request) -> str:
         """Make the mark of a request whose own Routes have been taken out; it ends a branch parameter."""
-        headers = request.headers
         via = request.top_via
         text = f"{request.uri}\n{via.host}:{via.port}"
-        if "route" in headers:
-            text += "\n" + ",".join(headers.values("route"))
+        if "route" in request.headers:
+            text += "\n" + ",".join(request.headers.values("route"))
         digest = self._digest.copy()
         digest.update(text.encode("utf-8", "surrogateescape"))
         return self._tag + digest.hexdigest()
@@ -77,6 +78,4 @@ class LoopMarks:
             RemoteProtocolError: a Via cannot be read.
         """
         mark = self.mark(request)
-        return any(
-            (via.branch or "").endswith(mark) and via.sent_by in own_sent_by for via in request.vias
-        )
+        return any((via.branch or "").endswith(mark) and via.sent_by in own_sent_by for via in request.vias)

@@ -35,10 +35,26 @@ class OwnAddress:
     """The same with sips."""
 
 
+OwnRoute = tuple[Uri, str, str]
+"""A URI that our Record-Routes lead to; name and value of one parameter more, "" when there is none."""
+
+
+def uri_of(route: OwnRoute) -> Uri:
+    """Give the whole URI of a Route of ours."""
+    uri, name, value = route
+    return uri.replace(params={**uri.params, name: value}) if name else uri
+
+
+def is_one_of_two(route: OwnRoute) -> bool:
+    """Tell whether a Route of ours says that the next is ours too. Source: RFC 5658"""
+    uri, name, _ = route
+    return "r2" in uri.params or name == "r2"
+
+
 class OwnAddresses:
     """Find what to write about the listening point of a flow."""
 
-    __slots__ = ("_known", "_via_address", "routes", "sent_by")
+    __slots__ = ("_known", "_last_route", "_routes", "_via_address", "sent_by")
 
     def __init__(self, via_address: Callable[[Flow], tuple[str, int]] | None) -> None:
         """Make an empty register.
@@ -48,8 +64,9 @@ class OwnAddresses:
         """
         self._via_address = via_address
         self._known: dict[tuple[str, tuple[str, int]], OwnAddress] = {}
-        self.routes: dict[str, Uri] = {}
-        """Every plain Route value that our Record-Routes lead to, so that most need not be read."""
+        # every plain Route value that our Record-Routes lead to, so that most need not be read
+        self._routes: dict[str, Uri] = {}
+        self._last_route: tuple[str, OwnRoute | None] = ("", None)
         self.sent_by: set[tuple[str, int]] = set()
         """Every host, in lower case, and port written as sent-by so far."""
 
@@ -59,21 +76,29 @@ class OwnAddresses:
         key = (flow.transport, address)
         return self._known.get(key) or self._learn(key)
 
-    def route(self, value: str) -> Uri | None:
-        """Read a Route value that we once wrote into a Record-Route, with one parameter of the application's.
+    def route(self, value: str) -> OwnRoute | None:
+        """Know a Route value that we once wrote into a Record-Route, with one parameter of the application's.
+
+        A request's is asked for twice in a row, when it is validated and when it is taken out.
 
         Returns:
-            Its URI; None for any other value, which is to be read as what it is.
+            What it says; None for any other value, which is to be read as what it is.
         """
-        known = self.routes.get(value)
+        if value == self._last_route[0]:
+            return self._last_route[1]
+        known = self._routes.get(value)
+        route: OwnRoute | None = None
         if known is not None:
-            return known
-        begin, _, param = value.rpartition(";")
-        known = self.routes.get(begin + ">")
-        name, equals, text = param[:-1].partition("=")
-        if known is None or not equals or param[-1:] != ">" or not (name.isalnum() and text.isalnum()):
-            return None
-        return Uri(known.scheme, None, None, known.host, known.port, {**known.params, name.lower(): text})
+            route = known, "", ""
+        else:
+            begin, _, param = value.rpartition(";")
+            known = self._routes.get(begin + ">")
+            if known is not None and param[-1:] == ">":
+                name, equals, text = param[:-1].partition("=")
+                if equals and name.isalnum() and text.isalnum() and name.lower() not in known.params:
+                    route = known, name.lower(), text
+        self._last_route = value, route
+        return route
 
     def _learn(self, key: tuple[str, tuple[str, int]]) -> OwnAddress:
         transport, (host, port) = key
@@ -90,10 +115,11 @@ class OwnAddresses:
         )
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-            self.routes.clear()
+            self._routes.clear()
         self._known[key] = own
+        self._last_route = ("", None)
         self.sent_by.add((host.lower(), port))
         for begin in (own.record_route, own.secure_record_route):
             for end in ("", ";r2=on"):
-                self.routes[f"{begin}{end}>"] = Uri.parse(f"{begin}{end}"[1:])
+                self._routes[f"{begin}{end}>"] = Uri.parse(f"{begin}{end}"[1:])
         return own

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from trunkline.sip_parser import Request, Response
-from trunkline.sip_transaction import ClientTransaction, Send, ServerTransaction
+from trunkline.sip_transaction import ClientTransaction, Send, ServerTransaction, State
 
 from ._deadlines import Deadline
 from ._targets import Target
@@ -47,8 +47,8 @@ class Branch:
     status: int = 0
     """The final status it counts as; 0 before there is one."""
     response: Response | None = None
-    """The failure that came, our Via taken out; None while there is none, or one is assumed, and for a 2xx
-    to an INVITE, which goes up at once."""
+    """The failure that came, our Via taken out; None while there is none, or one is assumed, and for a 2xx,
+    which goes up at once."""
     breadth: int = 0
     """How many branches it may have at one time further down, itself counted. Source: RFC 5393 §5.3.3"""
     early: tuple[str, ...] = ()
@@ -114,6 +114,19 @@ class ResponseContext:
     def is_decided(self) -> bool:
         """Whether nothing is left to wait for: answered, failed as announced, or finished upstream."""
         return self.is_answered or self.announced is not None or self.relayed != 0
+
+    def release(self) -> None:
+        """Undo the circles of references once nothing can come any more, to spare the garbage collector.
+
+        What answers a repeated request, other than an INVITE, is the transaction alone.
+        """
+        transaction = self.transaction
+        if transaction.state is State.TERMINATED or (self.relayed and not self.is_invite):
+            for branch in self.branches:
+                if not branch.is_over:
+                    return
+            self.branches.clear()
+            transaction.user = None
 
     def __repr__(self) -> str:
         return f"<ResponseContext {self.request.method} {self.request.uri} pending={self.pending}>"

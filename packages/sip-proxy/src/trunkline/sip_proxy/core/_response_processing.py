@@ -15,7 +15,6 @@ from trunkline.sip_parser import Response
 from trunkline.sip_transaction import (
     CancelReceived,
     ResponseReceived,
-    State,
     Terminated,
     TimedOut,
     TransactionLayer,
@@ -62,10 +61,15 @@ class ResponseProcessing:
         if not isinstance(branch, Branch):
             return [effect]
         response = effect.response
-        headers = response.headers
-        headers.pop_value("via")
         status = response.status
-        if "via" not in headers:
+        context = branch.context
+        if status >= 200 and not context.is_invite:
+            # Whatever comes after it is not heard of (§17.1.2.2): the transaction lingers without us.
+            branch.is_over = True
+            effect.transaction.user = None
+            if context.relayed:
+                context.release()
+        if not response.headers.drop_top("via"):
             # Somebody downstream lost the Vias: there is no way up for it, so only its status can count.
             return self._headless(branch, status, now)
         effects: list[Effect] = []
@@ -80,7 +84,7 @@ class ResponseProcessing:
                 elif status != 503 or not self._forking.give_way(branch, status, response, now, effects):
                     self._forking.close(branch, status, response, now, effects)
         elif status >= 200:
-            if branch.context.is_invite:
+            if context.is_invite:
                 self._answered(branch, response, now, effects)
             else:
                 self._succeeded(branch, response, effects)
@@ -140,11 +144,10 @@ class ResponseProcessing:
 
     def _succeeded(self, branch: Branch, response: Response, effects: list[Effect]) -> None:
         """Take a 2xx to a non-INVITE, of which only the first goes up. Source: RFC 3261 §16.7 step 5"""
-        context = branch.context
         if branch.state is _COMPLETED:
             return
+        context = branch.context
         is_first = not context.is_decided
-        branch.response = response
         self._forking.complete(branch, response.status)
         if is_first:
             context.is_answered = True
@@ -191,22 +194,11 @@ class ResponseProcessing:
             transaction.user = None
             if user.state is not _COMPLETED:
                 self._forking.close(user, 408, None, now, effects)
-            self._release(user.context)
+            user.context.release()
             return effects
         if isinstance(user, ResponseContext):
-            self._release(user)
+            user.release()
         return [effect]
-
-    def _release(self, context: ResponseContext) -> None:
-        """Undo the circles of references once nothing can come any more, to spare the garbage collector.
-
-        What answers a repeated request, other than an INVITE, is the transaction alone.
-        """
-        transaction = context.transaction
-        is_done = transaction.state is State.TERMINATED or (context.relayed and not context.is_invite)
-        if is_done and all(branch.is_over for branch in context.branches):
-            context.branches.clear()
-            transaction.user = None
 
     # Who waits for the result.
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from trunkline.sip_parser import NameAddr, Request, Uri
 from trunkline.sip_transaction import Flow
 
-from ._own_addresses import OwnAddresses
+from ._own_addresses import OwnAddresses, OwnRoute, is_one_of_two, uri_of
 
 IsLocal = Callable[[str, int | None], bool]
 
@@ -23,7 +23,7 @@ _DEFAULT_PORTS = {"tls": 5061, "ws": 80, "wss": 443}
 class Routed:
     """A request as it looks when what was only for us is out of its route."""
 
-    __slots__ = ("loose", "outgoing_route", "record_route_params", "request")
+    __slots__ = ("_own_route", "_reaches_further", "loose", "outgoing_route", "request")
 
     def __init__(
         self,
@@ -31,15 +31,25 @@ class Routed:
         loose: bool,
         record_route_params: Uri | None = None,
         outgoing_route: Uri | None = None,
+        *,
+        _own_route: OwnRoute | None = None,
+        _reaches_further: bool | None = None,
     ) -> None:
         self.request = request
         """The request given, changed in place."""
         self.loose = loose
         """Whether a Route led it here: it follows a path we once recorded, or pretends to."""
-        self.record_route_params = record_route_params
-        """The URI of our Route that was taken out, with its parameters; None when there was none."""
+        self._own_route: Uri | OwnRoute | None = _own_route or record_route_params
         self.outgoing_route = outgoing_route
         """The URI of the second one where a double Record-Route names the way out. Source: RFC 5658."""
+        # whether a Route is left; told by who has just looked
+        self._reaches_further = "route" in request.headers if _reaches_further is None else _reaches_further
+
+    @property
+    def record_route_params(self) -> Uri | None:
+        """The URI of our Route that was taken out, with its parameters; None when there was none."""
+        route = self._own_route
+        return uri_of(route) if isinstance(route, tuple) else route
 
     @property
     def preloaded(self) -> bool:
@@ -60,7 +70,7 @@ class Routed:
         Source: RFC 3261 §16.6 step 7
         """
         request = self.request
-        routes = request.routes if "route" in request.headers else ()  # a Route may also be empty
+        routes = request.routes if self._reaches_further else ()  # a Route may also be empty
         uri = routes[0].uri if routes else request.parsed_uri
         return uri if isinstance(uri, Uri) else None
 
@@ -80,26 +90,44 @@ class RouteProcessing:
     def route(self, request: Request, flow: Flow | None = None) -> Routed:
         """Do what has to be done before a target is chosen. See `ProxyCore.route`."""
         headers = request.headers
-        uri = request.uri.lower()
-        if ";maddr=" in uri:
-            self._strip_maddr(request, flow)
-        if "route" not in headers:
-            return Routed(request, False)
-        if ";lr" in uri:
-            moved = self._undo_strict_routing(request)
-            if moved is not None:
-                companion = self._pop_own(request)
-                if companion is not None and "r2" not in moved.params:
-                    return Routed(request, True, companion)
-                return Routed(request, True, moved, companion)
+        uri = request.uri
+        if ";" in uri:
+            uri = uri.lower()
+            if ";maddr=" in uri:
+                self._strip_maddr(request, flow)
+            if ";lr" in uri and "route" in headers:
+                moved = self._undo_strict_routing(request)
+                if moved is not None:
+                    return self._after_strict_router(request, moved)
+        value = headers.top_value("route")
+        if value is None:
+            return Routed(request, False, _reaches_further=False)
+        own = self._own.route(value)
+        if own is not None and not is_one_of_two(own):
+            return Routed(request, True, _own_route=own, _reaches_further=headers.drop_top("route"))
+        return self._read_route(request)
+
+    def _read_route(self, request: Request) -> Routed:
+        """Go on with a topmost Route that has to be read, be it another's, or ours and perhaps one of two.
+
+        Source: RFC 3261 §16.4, RFC 5658
+        """
         own = self._pop_own(request)
         if own is None:
             return Routed(request, False)
+        companion = None
         if "r2" in own.params:
-            following = headers.top_value("route")
+            following = request.headers.top_value("route")
             if following is not None and ";r2=" in following:
-                return Routed(request, True, own, self._pop_own(request))
-        return Routed(request, True, own)
+                companion = self._pop_own(request)
+        return Routed(request, True, own, companion)
+
+    def _after_strict_router(self, request: Request, moved: Uri) -> Routed:
+        """Go on with a request whose Request-URI was our Record-Route, and no longer is."""
+        companion = self._pop_own(request)
+        if companion is not None and "r2" not in moved.params:
+            return Routed(request, True, companion)
+        return Routed(request, True, moved, companion)
 
     def _pop_own(self, request: Request) -> Uri | None:
         """Take out the topmost Route if it is ours. Source: RFC 3261 §16.4"""
@@ -107,8 +135,10 @@ class RouteProcessing:
         value = headers.top_value("route")
         if value is None:
             return None
-        uri = self._own.route(value)
-        if uri is None:
+        own = self._own.route(value)
+        if own is not None:
+            uri = uri_of(own)
+        else:
             parsed = NameAddr.parse(value, "Route").uri
             if not isinstance(parsed, Uri) or not self._is_local(parsed.host.lower(), parsed.port):
                 return None
@@ -147,7 +177,5 @@ class RouteProcessing:
         if flow is not None and (flow.transport.lower() != transport or flow.local[1] != port):
             return
         if self._is_local(str(uri.params["maddr"]).strip("[]").lower(), port):
-            params = {
-                name: value for name, value in uri.params.items() if name not in ("maddr", "transport")
-            }
+            params = {name: value for name, value in uri.params.items() if name not in ("maddr", "transport")}
             request.uri = str(uri.replace(params=params, port=None))

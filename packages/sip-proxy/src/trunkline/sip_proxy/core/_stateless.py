@@ -27,7 +27,8 @@ class Stateless:
         self._forwarding = forwarding
         self._own = own
         self._is_local = is_local
-        self._digest = blake2b(blake2b(secret).digest(), digest_size=8)
+        # The key is worked in once, by what follows it, and not anew for every ACK.
+        self._digest = blake2b(b"\n", digest_size=8, key=blake2b(secret).digest())
 
     def ack(self, request: Request, target: Target) -> Request | None:
         """Write the ACK that goes to a target; None when its hops are used up or it cannot be forwarded.

@@ -42,7 +42,8 @@ class Validation:
         try:
             if request.to_tag is None:
                 check_message(request)
-                granted(request)
+                if "max-breadth" in request.headers:
+                    _ = granted(request)
                 if self._marks.may_have_passed(request) and self._has_looped(request):
                     return Rejection(482, reason_phrase(482))
             else:
@@ -62,7 +63,7 @@ class Validation:
         with it is for the other end to find. Source: RFC 3261 §16.3 step 1
         """
         _ = request.from_, request.parsed_uri
-        routes = request.headers.get_all("route")
+        routes = request.headers.values("route")
         if routes and (len(routes) > 1 or self._own.route(routes[0]) is None):
             _ = request.routes
         if request.version != "SIP/2.0" or request.cseq.method != request.method:

@@ -63,11 +63,11 @@ def nat_tests(message: Message, flow: Flow, tests: int = _ALL) -> int:
     host, port = flow.remote
     if tests & _VIA:
         via = message.top_via
-        if tests & 2 and via.host != host and not same_host(via.host, host):
+        if via.host != host and tests & 2 and not same_host(via.host, host):
             found = 2
         if tests & 4 and is_private(via.host):
             found |= 4
-        if tests & 16 and via.port != port and via.sent_by[1] != port:
+        if via.port != port and tests & 16 and via.sent_by[1] != port:
             found |= 16
     if tests & _CONTACT:
         contacts = message.contacts
@@ -75,7 +75,7 @@ def nat_tests(message: Message, flow: Flow, tests: int = _ALL) -> int:
         if isinstance(uri, Uri):
             if tests & 1 and is_private(uri.host):
                 found |= 1
-            if tests & 32 and uri.host != host and not same_host(uri.host, host):
+            if uri.host != host and tests & 32 and not same_host(uri.host, host):
                 found |= 32
     if tests & 8 and message.body and _private_media(message):
         found |= 8
