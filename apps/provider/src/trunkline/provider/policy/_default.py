@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from trunkline.provider.directory import Name
 from trunkline.sip_parser import DigestCredentials, Uri, unescape
-from trunkline.sip_proxy import Target, Verdict, consume_credentials, find_credentials
+from trunkline.sip_proxy import Target, Verdict, consume_credentials
 
 from ._decisions import Challenge, Decision, Forward, Refuse, Register, Reply, Unlocated
 from ._redirections import RedirectContext
@@ -56,14 +56,16 @@ class DefaultPolicy:
     def wants(self, context: RequestContext) -> Iterable[Name]:
         """Name the subscribers that `request` may ask the directory for."""
         request = context.request
+        method = request.method
         names: list[Name] = []
-        if request.to_tag is not None and request.method != "REGISTER":
+        if method != "REGISTER" and request.to_tag is not None:
             return names
-        realm = self._realm(context)
-        if realm is not None and self.challenge and request.method not in UNCHALLENGED:
-            credentials = find_credentials(request, realm, proxy=request.method != "REGISTER")
+        shown = "authorization" if method == "REGISTER" else "proxy-authorization"
+        if self.challenge and shown in request.headers and method not in UNCHALLENGED:
+            realm = self._realm(context)
+            credentials = None if realm is None else context.credentials(realm)
             if credentials is not None:
-                names.append((username_of(credentials), realm))
+                names.append((username_of(credentials), credentials.realm))
         callee = self._callee(context)
         if callee is not None and not context.location.lookup("@".join(callee), at=context.at):
             names.append(callee)
@@ -72,11 +74,12 @@ class DefaultPolicy:
     def request(self, context: RequestContext) -> Decision:
         """Decide about one request."""
         request = context.request
-        if request.to_tag is not None and request.method != "REGISTER":
+        method = request.method
+        if method != "REGISTER" and request.to_tag is not None:
             return self._in_dialog(context)
-        if "route" in request.headers and (context.routed.preloaded or request.method != "REGISTER"):
+        if "route" in request.headers and (context.routed.preloaded or method != "REGISTER"):
             return self._preloaded(context)
-        decide = self._by_method.get(request.method)
+        decide = self._by_method.get(method)
         if decide is not None:
             return decide(self, context)
         return self._call(context)
@@ -201,7 +204,7 @@ class DefaultPolicy:
             context.identity = (user, realm)
             return None
         proxy = request.method != "REGISTER"
-        credentials = find_credentials(request, realm, proxy=proxy)
+        credentials = context.credentials(realm)
         if credentials is None:
             return Challenge(realm)
         claimed = username_of(credentials)
@@ -214,7 +217,8 @@ class DefaultPolicy:
             return Challenge(realm, stale=verdict.stale)
         if claimed != user:
             return Refuse(403, "From And Credentials Differ" if proxy else "To And Credentials Differ")
-        consume_credentials(request, realm, proxy=proxy)
+        if proxy:  # a REGISTER ends here, and nobody is shown its credentials
+            consume_credentials(request, realm, proxy=True)
         context.identity = (user, realm)
         return None
 
@@ -226,8 +230,10 @@ class DefaultPolicy:
 
     def _callee(self, context: RequestContext) -> Name | None:
         request = context.request
+        if request.method in ("REGISTER", "CANCEL"):
+            return None
         uri = request.parsed_uri
-        if request.method in ("REGISTER", "CANCEL") or not isinstance(uri, Uri):
+        if not isinstance(uri, Uri):
             return None
         domain = context.domains.canonical(uri.host, uri.port)
         return (user_of(uri), domain) if domain is not None and uri.user else None
