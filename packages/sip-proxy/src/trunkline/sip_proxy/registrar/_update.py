@@ -15,7 +15,16 @@ from trunkline.sip_parser import RemoteProtocolError, parse_uri
 from ._bindings import Binding, BindingChanged
 from ._contacts import ContactRequest
 
-__all__ = ["Refused", "Slot", "changes_of", "enforce_limit", "find_slot", "is_repeated", "remove_all"]
+__all__ = [
+    "Refused",
+    "Slot",
+    "changes_of",
+    "enforce_limit",
+    "find_slot",
+    "is_meant",
+    "is_repeated",
+    "remove_all",
+]
 
 
 class Refused(Exception):
@@ -36,6 +45,11 @@ class Slot:
     current: Binding | None
     touched: bool = False
     """Whether the request has spoken of it."""
+
+
+def is_meant(binding: Binding, wanted: ContactRequest) -> bool:
+    """Tell whether a contact speaks of a binding. Source: RFC 3261 §10.3 step 7, §19.1.4."""
+    return binding.contact == wanted.contact or _equivalent(binding.contact, wanted)
 
 
 def find_slot(slots: list[Slot], wanted: ContactRequest, *, outbound: bool) -> Slot | None:
@@ -91,13 +105,13 @@ def is_repeated(previous: Binding, call_id: str, cseq: int, *, removing: bool) -
     raise Refused(500, "CSeq Out Of Order")
 
 
-def remove_all(held: Iterable[Binding], call_id: str, cseq: int) -> list[Slot]:
+def remove_all(held: Iterable[Binding], call_id: str, cseq: int) -> list[BindingChanged]:
     """Empty an address of record, as `Contact: *` asks. Source: RFC 3261 §10.3 step 6."""
-    slots = []
+    changes = []
     for binding in held:
         is_repeated(binding, call_id, cseq, removing=True)
-        slots.append(Slot(binding, None, True))
-    return slots
+        changes.append(BindingChanged("removed", binding))
+    return changes
 
 
 def enforce_limit(slots: list[Slot], limit: int, *, evict_oldest: bool, retry_after: int) -> None:
