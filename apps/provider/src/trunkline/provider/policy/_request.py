@@ -114,13 +114,25 @@ class RequestContext:
     "Targets of an address of record's live bindings, best first."
     on_our_path: bool
     "It is within a dialog whose path we once recorded ourselves on."
-    nated: bool
-    "The sender sits behind a NAT."
+    _nated: bool | Callable[[Request, Flow], bool]
+    "Whether the sender sits behind a NAT, or what finds it out."
     at: datetime
     "Wall-clock time of arrival."
     identity: Name | None = None
     "The subscriber in whose name the request is made, once the policy believes it."
     _found: tuple[str, DigestCredentials | None] | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def nated(self) -> bool:
+        """Tell whether the sender sits behind a NAT; found out when first asked, which a challenge never does.
+
+        Raises:
+            RemoteProtocolError: Via or Contact is malformed.
+        """
+        nated = self._nated
+        if not isinstance(nated, bool):
+            nated = self._nated = nated(self.request, self.flow)
+        return nated
 
     def credentials(self, realm: str) -> DigestCredentials | None:
         """Return the digest credentials for a realm, None when there are none that can be read.

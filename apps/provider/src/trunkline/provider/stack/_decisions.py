@@ -79,9 +79,8 @@ class Decisions:
         proxy = context.request.method != "REGISTER"
         name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
         challenges = self._stack.authenticator.challenges(decision.realm, stale=decision.stale, at=context.at)
-        self._stack.answer(
-            transaction, 407 if proxy else 401, None, tuple((name, value) for value in challenges), now
-        )
+        headers = tuple([(name, value) for value in challenges])
+        self._stack.answer(transaction, 407 if proxy else 401, None, headers, now)
 
     def _redirect(
         self, transaction: ServerTransaction, _: RequestContext, decision: Redirect, now: float
