@@ -17,6 +17,9 @@ from ._effects import Barrier, Write
 if TYPE_CHECKING:
     from ._stack import Stack
 
+SUPPORTED = ("Supported", "path, outbound")
+"What a 200 says where flows are kept (RFC 5626 §6)."
+
 
 class Registrations:
     """Carry out REGISTERs.
@@ -37,7 +40,7 @@ class Registrations:
         if not stack.storing:
             stack.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), now)
             return
-        nated = context.nated
+        nated, outbound = context.nated, stack.ways.flows.outbound
         registration = stack.registrar.register(
             request,
             decision.address_of_record,
@@ -45,12 +48,13 @@ class Registrations:
             at=context.at,
             received=received_uri(flow) if nated or self._binds_flow(request) else None,
             nated=nated,
-            headers=stack.server_header,
+            headers=(*stack.server_header, SUPPORTED) if outbound else stack.server_header,
         )
         response = registration.response
-        if stack.ways.flows.outbound and response.status == 200:
-            response.headers.set("Supported", "path, outbound")
-            if "outbound" in response.require:
+        if outbound:
+            if response.status != 200:
+                response.headers.remove("Supported")
+            elif "require" in response.headers and "outbound" in response.require:
                 response.headers.set("Flow-Timer", str(stack.options.flow_timer))
         if not registration.changes:
             if response.status >= 300:
