@@ -58,15 +58,16 @@ class DefaultPolicy:
         request = context.request
         method = request.method
         names: list[Name] = []
-        if method != "REGISTER" and request.to_tag is not None:
+        registers = method == "REGISTER"
+        if not registers and request.to_tag is not None:
             return names
-        shown = "authorization" if method == "REGISTER" else "proxy-authorization"
+        shown = "authorization" if registers else "proxy-authorization"
         if self.challenge and shown in request.headers and method not in UNCHALLENGED:
             realm = self._realm(context)
             credentials = None if realm is None else context.credentials(realm)
             if credentials is not None:
                 names.append((username_of(credentials), credentials.realm))
-        callee = self._callee(context)
+        callee = None if registers else self._callee(context)
         if callee is not None and not context.location.lookup("@".join(callee), at=context.at):
             names.append(callee)
         return names
@@ -142,7 +143,8 @@ class DefaultPolicy:
         if not to.user:
             return Refuse(404, "Address Of Record Must Be user@domain")
         domain = context.domains.canonical(to.host, to.port)
-        if domain is None or context.domains.canonical(uri.host, uri.port) != domain:
+        same = uri.host == to.host and uri.port == to.port
+        if domain is None or not (same or context.domains.canonical(uri.host, uri.port) == domain):
             return Refuse(403, "Not Registrar Of This Domain")
         user = user_of(to)
         return self._authenticate(context, domain, user) or Register(f"{user}@{domain}")
@@ -230,10 +232,8 @@ class DefaultPolicy:
 
     def _callee(self, context: RequestContext) -> Name | None:
         request = context.request
-        if request.method in ("REGISTER", "CANCEL"):
-            return None
         uri = request.parsed_uri
-        if not isinstance(uri, Uri):
+        if request.method == "CANCEL" or not isinstance(uri, Uri):
             return None
         domain = context.domains.canonical(uri.host, uri.port)
         return (user_of(uri), domain) if domain is not None and uri.user else None
@@ -251,7 +251,8 @@ def no_subscriber(algorithm: str) -> str | None:
 
 def user_of(uri: Uri) -> str:
     """Return the user part, unescaped; it may hold an @ of its own."""
-    return "" if uri.user is None else unescape(uri.user)
+    user = uri.user
+    return "" if user is None else unescape(user) if "%" in user else user
 
 
 def username_of(credentials: DigestCredentials) -> str:

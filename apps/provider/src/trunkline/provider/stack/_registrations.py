@@ -87,7 +87,9 @@ class Registrations:
 
     def _binds_flow(self, request: Request) -> bool:
         """Tell whether a REGISTER is about a flow: where it comes from is then the way back, NAT or not."""
-        if not self._stack.ways.flows.outbound or "outbound" not in request.supported:
+        if not self._stack.ways.flows.outbound or "supported" not in request.headers:
+            return False
+        if "outbound" not in request.supported:
             return False
         return any("reg-id" in contact.params for contact in request.contacts)
 
