@@ -322,7 +322,7 @@ def _by_shape(value: str) -> dict[str, str] | None:
 
 @lru_cache(256)
 def _shape(between: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]] | None:
-    """Read what stands outside of the quotes: the names of the quoted values in order, and the other parameters.
+    """Read what stands outside of quotes: the names of the quoted values in order, and the other parameters.
 
     Gives None when it is not well-formed.
     """

@@ -68,7 +68,7 @@ class DefaultPolicy:
             if credentials is not None:
                 names.append((username_of(credentials), credentials.realm))
         callee = None if registers else self._callee(context)
-        if callee is not None and not context.location.lookup("@".join(callee), at=context.at):
+        if callee is not None and "@".join(callee) not in context.location:
             names.append(callee)
         return names
 

@@ -124,7 +124,7 @@ class RequestContext:
 
     @property
     def nated(self) -> bool:
-        """Tell whether the sender sits behind a NAT; found out when first asked, which a challenge never does.
+        """Tell whether the sender sits behind a NAT; found out when first asked, as a challenge never does.
 
         Raises:
             RemoteProtocolError: Via or Contact is malformed.
