@@ -29,6 +29,7 @@ from ._terms import Terms, read_terms
 from ._update import (
     Refused,
     Slot,
+    change_of,
     changes_of,
     enforce_limit,
     find_slot,
@@ -230,7 +231,9 @@ class Registrar:
             previous = alive[0] if alive else None
             if previous is None or is_meant(previous, wanted):
                 current = self._renewed(aor, wanted, previous, terms)
-                return changes_of([Slot(previous, current)]), () if current is None else (current,)
+                if current is previous:
+                    return [], alive
+                return [change_of(previous, current)], () if current is None else (current,)
         slots = [Slot(binding, binding) for binding in alive]
         added = False
         for wanted in contacts:

@@ -18,6 +18,7 @@ from ._contacts import ContactRequest
 __all__ = [
     "Refused",
     "Slot",
+    "change_of",
     "changes_of",
     "enforce_limit",
     "find_slot",
@@ -142,19 +143,19 @@ def enforce_limit(slots: list[Slot], limit: int, *, evict_oldest: bool, retry_af
 
 def changes_of(slots: list[Slot]) -> list[BindingChanged]:
     """Tell what became of each binding, in the order of the slots."""
-    changes = []
-    for slot in slots:
-        previous, current = slot.previous, slot.current
-        if current is previous:
-            continue
-        if current is None:
-            if previous is not None:
-                changes.append(BindingChanged("removed", previous))
-        elif previous is None:
-            changes.append(BindingChanged("added", current))
-        else:
-            changes.append(BindingChanged("refreshed", current, previous))
-    return changes
+    return [
+        change_of(slot.previous, slot.current) for slot in slots if slot.current is not slot.previous
+    ]
+
+
+def change_of(previous: Binding | None, current: Binding | None) -> BindingChanged:
+    """Tell what became of a binding that is not what it was."""
+    if current is None:
+        assert previous is not None
+        return BindingChanged("removed", previous)
+    if previous is None:
+        return BindingChanged("added", current)
+    return BindingChanged("refreshed", current, previous)
 
 
 def _last_modified(slot: Slot) -> float:
