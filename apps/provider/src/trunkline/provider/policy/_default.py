@@ -65,8 +65,8 @@ class DefaultPolicy:
         if self.challenge and shown in request.headers and method not in UNCHALLENGED:
             realm = self._realm(context)
             credentials = None if realm is None else context.credentials(realm)
-            if credentials is not None:
-                names.append((username_of(credentials), credentials.realm))
+            if realm is not None and credentials is not None:
+                names.append((username_of(credentials), realm))
         callee = None if registers else self._callee(context)
         if callee is not None and "@".join(callee) not in context.location:
             names.append(callee)

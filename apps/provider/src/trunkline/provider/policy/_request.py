@@ -39,14 +39,14 @@ class Domains:
         self.own_hosts = frozenset(host.lower() for host in own_hosts)
         self.own_ports = frozenset(own_ports)
         self.names: dict[str, None] = {}
-        self._plain: frozenset[str] = frozenset()
+        self._plain: dict[str, str] = {}
         self.replace(names)
 
     def replace(self, names: Iterable[str]) -> None:
         """Serve these from now on."""
         self.names = dict.fromkeys(name.lower() for name in names)
-        # what is written just so is a served domain by itself: nothing to bring into another spelling
-        self._plain = frozenset([name for name in self.names if ":" not in name and name[-1:] != "."])
+        # a host that is spelled so is a served domain as it is; who keeps its name keeps this one text
+        self._plain = {name: name for name in self.names if ":" not in name and name[-1:] != "."}
 
     @property
     def default(self) -> str | None:
@@ -60,8 +60,9 @@ class Domains:
         the server's address finds its subscriber; where no domain is configured at all, it is
         a domain by itself. With a port that we do not listen on it is another server of the same machine.
         """
-        if host in self._plain:
-            return host
+        plain = self._plain.get(host)
+        if plain is not None:
+            return plain
         host = host.lower().rstrip(".")
         if ":" in host:
             host = _one_spelling(host.strip("[]"))
