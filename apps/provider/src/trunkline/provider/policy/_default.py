@@ -124,15 +124,16 @@ class DefaultPolicy:
         )
 
     def _in_dialog(self, context: RequestContext) -> Decision:
-        request, routed = context.request, context.routed
-        if not context.on_our_path or routed.next_hop is None:
+        request = context.request
+        next_hop = context.routed.next_hop if context.on_our_path else None
+        if next_hop is None:
             return Refuse(481)
-        flow = context.locate(routed.next_hop)
-        if flow is None and "flow" in routed.next_hop.params:
+        flow = context.locate(next_hop)
+        if flow is not None:
+            return Forward([Target(request.uri, flow)], in_dialog=True)
+        if "flow" in next_hop.params:
             return Refuse(430, "Flow Failed")
-        if flow is None:
-            return Forward([Unlocated(request.uri, routed.next_hop)], in_dialog=True)
-        return Forward([Target(request.uri, flow)], in_dialog=True)
+        return Forward([Unlocated(request.uri, next_hop)], in_dialog=True)
 
     def _register(self, context: RequestContext) -> Decision:
         request = context.request
