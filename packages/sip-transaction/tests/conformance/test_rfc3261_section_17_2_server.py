@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.sip_parser import make_response, parse_datagram
+from trunkline.sip_parser import LocalProtocolError, make_response, parse_datagram
 from trunkline.sip_transaction import Send, State, Terminated, TimedOut, TimerValues
 
 
@@ -178,3 +178,23 @@ def test_server_header_is_ours_to_choose(new_desk):
     desk.serve()
     (trying,) = desk.wait(1)
     assert parse_datagram(trying.data).headers.get("server") == "Trunkline"
+
+
+def test_8_2_7_an_answer_that_nothing_is_kept_of(desk, sent, names):
+    transaction = desk.serve("OPTIONS")
+    response = make_response(transaction.request, 401, to_tag="to")
+    assert sent(desk.layer.respond_once(transaction, response)) == ["401"]
+    assert transaction.state is State.TERMINATED
+    assert desk.layer.respond_once(transaction, response) == []
+    assert desk.respond(transaction, 200) == []
+    assert desk.moments(Send, 100) == []
+    assert desk.layer.next_timeout() is None
+    assert (desk.layer.statistics.user_replies, desk.layer.statistics.finals[4]) == (1, 1)
+    assert names(desk.receive(desk.request("OPTIONS"))) == ["RequestReceived"]
+
+
+@pytest.mark.parametrize(("method", "status"), [("INVITE", 407), ("OPTIONS", 100)])
+def test_8_2_7_an_invite_and_a_provisional_response_need_their_transaction(desk, method, status):
+    transaction = desk.serve(method)
+    with pytest.raises(LocalProtocolError, match="respond_once"):
+        desk.layer.respond_once(transaction, make_response(transaction.request, status, to_tag="to"))

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from trunkline.sip_parser import (
     MAGIC_COOKIE,
     Headers,
+    LocalProtocolError,
     Message,
     RemoteProtocolError,
     Request,
@@ -224,6 +225,31 @@ class TransactionLayer:
         effects: Effects = []
         self._servers.respond(transaction, response, now, effects)
         return effects
+
+    def respond_once(self, transaction: ServerTransaction, response: Response) -> list[Send]:
+        """Send a final response to a request other than INVITE, and keep nothing of it.
+
+        A copy of the request that comes later is a new request, to be answered again. That suits what costs
+        more to remember than to say twice: the challenge to a stranger, who may send any number of requests.
+
+        Args: `response` as for `respond`, with a To tag that every copy of the request would get.
+        Returns: a Send, unless the request has had its final response.
+        Raises: LocalProtocolError for an INVITE, whose ACK would find nothing, and for another response.
+        Source: RFC 3261 §8.2.7
+        """
+        status = response.status
+        if transaction.method == "INVITE" or status < 200:
+            raise LocalProtocolError(
+                f"respond_once: expected a final response to a request other than INVITE, got {status} "
+                f"to {transaction.method}"
+            )
+        if transaction.last_status >= 200:
+            return []
+        transaction.last_status = status
+        self._servers.forget(transaction)
+        self.statistics.user_replies += 1
+        self.statistics.finals[status // 100] += 1
+        return [Send(response.to_bytes(), transaction.response_flow, None)]
 
     def send_request(
         self, request: Request, flow: Flow, *, now: float

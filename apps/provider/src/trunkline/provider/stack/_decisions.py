@@ -80,7 +80,12 @@ class Decisions:
         name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
         challenges = self._stack.authenticator.challenges(decision.realm, stale=decision.stale, at=context.at)
         headers = tuple([(name, value) for value in challenges])
-        self._stack.answer(transaction, 407 if proxy else 401, None, headers, now)
+        status = 407 if proxy else 401
+        if transaction.method == "INVITE" or transaction.flow.reliable:
+            self._stack.answer(transaction, status, None, headers, now)
+        else:
+            # strangers may ask for any number of these: to remember each for 32 seconds is what a flood wants
+            self._stack.answer_once(transaction, status, headers)
 
     def _redirect(
         self, transaction: ServerTransaction, _: RequestContext, decision: Redirect, now: float

@@ -371,7 +371,11 @@ class Stack:
         return self._paths.permits(request, next_hop, flow, place)
 
     def _path_mark(self, call_id: str) -> str:
-        data = call_id.encode("utf-8", "surrogateescape")
+        return self._keyed(call_id)
+
+    def _keyed(self, text: str) -> str:
+        """Give twelve digits that nobody else can make of a text."""
+        data = text.encode("utf-8", "surrogateescape")
         return blake2s(data, key=self._secret, digest_size=6).hexdigest()
 
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
@@ -506,6 +510,19 @@ class Stack:
             headers=headers + self.server_header,
         )
         self.carry_on(self.layer.respond(transaction, response, now=now), now)
+
+    def answer_once(
+        self, transaction: ServerTransaction, status: int, headers: tuple[tuple[str, str], ...]
+    ) -> None:
+        """Answer a request other than INVITE by ourselves, and keep nothing of it.
+
+        Copies of it are answered again, and are told the same tag. Source: RFC 3261 §8.2.7
+        """
+        request = transaction.request
+        # no Call-ID has a blank in it, so that a tag never is the mark of a path
+        tag = self._keyed(f"{request.top_via.branch} {request.call_id} {request.cseq.number}")
+        response = make_response(request, status, to_tag=tag, headers=headers + self.server_header)
+        self._out += self.layer.respond_once(transaction, response)
 
     def send_on(
         self,
