@@ -143,9 +143,7 @@ def enforce_limit(slots: list[Slot], limit: int, *, evict_oldest: bool, retry_af
 
 def changes_of(slots: list[Slot]) -> list[BindingChanged]:
     """Tell what became of each binding, in the order of the slots."""
-    return [
-        change_of(slot.previous, slot.current) for slot in slots if slot.current is not slot.previous
-    ]
+    return [change_of(slot.previous, slot.current) for slot in slots if slot.current is not slot.previous]
 
 
 def change_of(previous: Binding | None, current: Binding | None) -> BindingChanged:
