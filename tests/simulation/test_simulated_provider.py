@@ -51,7 +51,7 @@ def test_every_seed_keeps_every_promise():
         assert counts[what] >= least * SEEDS, what
     assert counts["kills"] >= SEEDS / 4
     assert counts["two providers"] >= SEEDS / 4
-    assert counts["CDR: session timer"] >= SEEDS / 20
+    assert counts["CDR: session timer"] >= SEEDS // 20  # rare: about one in eight seeds
 
 
 @pytest.mark.parametrize("seed", [3, 7])
