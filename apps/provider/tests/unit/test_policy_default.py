@@ -281,3 +281,39 @@ def test_options_to_us_are_answered(desk: Desk, uri: str) -> None:
 
 def test_options_to_a_user_are_a_request_like_any_other(desk: Desk) -> None:
     assert desk.decide(ask("OPTIONS")) == Challenge("example.test")
+
+
+# -- what the context finds out by itself
+
+
+def test_credentials_are_the_same_for_who_is_loaded_and_for_the_decision(desk: Desk) -> None:
+    context = desk.context(desk.authorize(register()))
+    assert list(desk.policy.wants(context)) == [("alice", "example.test")]
+    found = context.credentials("example.test")
+    assert found is not None
+    assert context.credentials("example.test") is found
+    assert context.credentials("other.test") is None
+    assert isinstance(desk.policy.request(context), Register)
+
+
+def test_nat_is_looked_for_when_somebody_asks_and_once(desk: Desk) -> None:
+    asked: list[Request] = []
+
+    def behind_nat(request: Request, flow: Flow) -> bool:
+        asked.append(request)
+        return True
+
+    context = desk.context(register())
+    context._nated = behind_nat
+    assert isinstance(desk.policy.request(context), Challenge)
+    assert asked == []
+    assert (context.nated, context.nated, len(asked)) == (True, True, 1)
+
+
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER"])
+def test_what_goes_on_does_not_show_our_credentials(desk: Desk, method: str) -> None:
+    desk.register("bob")
+    request = desk.authorize(register() if method == "REGISTER" else ask())
+    decision = desk.decide(request)
+    assert isinstance(decision, Register if method == "REGISTER" else Forward)
+    assert "proxy-authorization" not in request.headers

@@ -55,3 +55,15 @@ def test_domains_are_replaced_as_a_whole() -> None:
     domains.replace(["New.test"])
     assert domains.canonical("old.test") is None
     assert domains.canonical("192.0.2.1") == domains.default == "new.test"
+
+
+@pytest.mark.parametrize("host", ["example.test", "2001:db8::5", "[2001:db8::5]", "dot.test.", "dot.test"])
+def test_a_host_written_as_its_domain_is_found_as_if_it_were_not(host: str) -> None:
+    domains = Domains(["example.test", "[2001:db8::5]", "dot.test."], [])
+    assert domains.canonical(host) == domains.canonical(host.upper())
+
+
+def test_a_domain_that_is_served_no_longer_is_not_found() -> None:
+    domains = Domains(["example.test"], [])
+    domains.replace(["other.test"])
+    assert (domains.canonical("example.test"), domains.canonical("other.test")) == (None, "other.test")

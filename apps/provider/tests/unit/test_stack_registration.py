@@ -257,3 +257,28 @@ def test_registrations_are_counted(world: World, alice: Phone) -> None:
     alice.ask(alice.request("REGISTER", f"sip:{DOMAIN}", to=f"sip:bob@{DOMAIN}"))
     statistics = world.stack.statistics
     assert (statistics.accepted_regs, statistics.rejected_regs) == (1, 1)
+
+
+def test_challenge_is_said_again_to_a_copy_and_nothing_kept_of_it(world: World, alice: Phone) -> None:
+    request = alice.request("REGISTER", f"sip:{DOMAIN}", to=alice.uri)
+    alice.send(request)
+    first = alice.response(401)
+    assert len(world.stack.layer._servers.by_key) == 0
+    alice.send(request)
+    again = alice.response(401)
+    assert again.to_tag == first.to_tag is not None
+    assert again.headers.get("WWW-Authenticate") != first.headers.get("WWW-Authenticate")
+    other = alice.request("REGISTER", f"sip:{DOMAIN}", to=alice.uri)
+    alice.send(other)
+    assert alice.response(401).to_tag != first.to_tag
+
+
+def test_either_challenge_to_a_copy_may_be_answered(world: World, alice: Phone) -> None:
+    request = alice.request("REGISTER", f"sip:{DOMAIN}", to=alice.uri, headers=[("Expires", "600")])
+    alice.send(request)
+    first = alice.response(401)
+    alice.send(request)
+    alice.response(401)
+    alice.send(alice.authenticator.authorize(request, first, world.token))
+    alice.response(200)
+    assert world.contacts() == [alice.contact.strip("<>")]

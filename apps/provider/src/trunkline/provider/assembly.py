@@ -205,11 +205,13 @@ class LocalAddresses:
     def find(self, transport: str, host: str) -> Address | None:
         """Return the (host, port) listened on for `transport` from which `host` is reached, or None."""
         key = (transport, host)
-        if key not in self._found:
+        try:
+            return self._found[key]
+        except KeyError:
             if len(self._found) > 10_000:
                 self._found.clear()
-            self._found[key] = self._choose(transport, host)
-        return self._found[key]
+            found = self._found[key] = self._choose(transport, host)
+            return found
 
     def _choose(self, transport: str, host: str) -> Address | None:
         family = [

@@ -27,7 +27,8 @@ class Directory:
 
     def __init__(self, size: int = 200_000) -> None:
         self._size = size
-        self._known: OrderedDict[Name, tuple[Subscriber | None, float]] = OrderedDict()
+        # a number stands for nobody, until then
+        self._known: OrderedDict[Name, Subscriber | float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
@@ -38,7 +39,7 @@ class Directory:
         absent: list[Name] = []
         for name in names:
             entry = known.get(name)
-            if entry is not None and (entry[0] is not None or entry[1] > now):
+            if entry is not None and (not isinstance(entry, float) or entry > now):
                 continue
             if is_text(name):
                 absent.append(name)
@@ -49,7 +50,7 @@ class Directory:
     def learn(self, name: Name, subscriber: Subscriber | None, *, now: float) -> None:
         """Keep what the table says of `name`."""
         known = self._known
-        known[name] = (subscriber, now + ABSENT_FOR)
+        known[name] = float(now + ABSENT_FOR) if subscriber is None else subscriber
         known.move_to_end(name)
         if len(known) > self._size:
             known.popitem(last=False)
@@ -57,11 +58,10 @@ class Directory:
     def get(self, name: Name) -> Subscriber | None:
         """Return the subscriber, or None when there is none (or it was not loaded: see `missing`)."""
         entry = self._known.get(name)
-        if entry is None:
+        if entry is None or isinstance(entry, float):
             return None
-        if entry[0] is not None:
-            self._known.move_to_end(name)
-        return entry[0]
+        self._known.move_to_end(name)
+        return entry
 
 
 def is_text(name: Name) -> bool:

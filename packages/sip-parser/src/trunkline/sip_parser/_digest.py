@@ -11,22 +11,27 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import attrs
 
 from ._errors import LocalProtocolError, RemoteProtocolError, shown
-from ._grammar import TOKEN, quote, unescape, unfold, unquote
+from ._grammar import REMEMBERED_LENGTH, TOKEN, quote, unescape, unfold, unquote
 
 DIGEST_ALGORITHMS: Final = ("MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess")
 """The algorithms this package computes, as they are spelled."""
 
 _SPELLED: Final = {name.lower(): name for name in DIGEST_ALGORITHMS}
 _HASHES: Final[dict[str, Callable[[bytes], Any]]] = {
+    "MD5": lambda data: hashlib.md5(data, usedforsecurity=False),
     "md5": lambda data: hashlib.md5(data, usedforsecurity=False),
     "sha-256": hashlib.sha256,
     "sha-512-256": lambda data: hashlib.new("sha512_256", data),
 }
+_SHAPE_LENGTH: Final = 1024
+"""Above, credentials are read as they come: a peer cannot make us remember more than this of each."""
+_WITHOUT_SESSION: Final = frozenset(("MD5", "SHA-256", "SHA-512-256"))
 # A parameter with its comma, an empty element, or whatever is neither: so the whole text is found in one go.
 _find_params = re.compile(
     rf"[ \t]*+({TOKEN})[ \t]*+=[ \t]*+(?:\"([^\"\\]*+)\"|(\"(?:[^\"\\]|\\.)*+\"|[^\s,\"]*+))[ \t]*+(?:,|\Z)"
@@ -250,7 +255,7 @@ def digest_response(
 
     Source: RFC 7616 §3.4.1
     """
-    if algorithm.lower().endswith("-sess"):
+    if algorithm not in _WITHOUT_SESSION and algorithm.lower().endswith("-sess"):
         if cnonce is None:
             raise LocalProtocolError(f"algorithm {algorithm} needs a cnonce")
         ha1 = _hash(algorithm, _utf8(f"{ha1}:{nonce}:{cnonce}"))
@@ -259,7 +264,7 @@ def digest_response(
         a2 = f"{a2}:{_hash(algorithm, body)}"
     elif qop not in (None, "auth"):
         raise LocalProtocolError(f"expected qop auth or auth-int, got {qop!r}")
-    ha2 = _hash(algorithm, _utf8(a2))
+    ha2 = _remembered_ha2(algorithm, a2) if len(a2) <= REMEMBERED_LENGTH else _hash(algorithm, _utf8(a2))
     if qop is None:
         return _hash(algorithm, _utf8(f"{ha1}:{nonce}:{ha2}"))
     if nc is None or cnonce is None:
@@ -268,12 +273,18 @@ def digest_response(
     return _hash(algorithm, _utf8(f"{ha1}:{nonce}:{count}:{cnonce}:{qop}:{ha2}"))
 
 
+@lru_cache(256)
+def _remembered_ha2(algorithm: str, a2: str) -> str:
+    # all phones of a domain register with the same method and Request-URI
+    return _hash(algorithm, _utf8(a2))
+
+
 def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
 def _hash(algorithm: str, data: bytes) -> str:
-    function = _HASHES.get(algorithm.lower().removesuffix("-sess"))
+    function = _HASHES.get(algorithm) or _HASHES.get(algorithm.lower().removesuffix("-sess"))
     if function is None:
         raise LocalProtocolError(f"expected one of {', '.join(DIGEST_ALGORITHMS)}, got {algorithm!r}")
     digest: str = function(data).hexdigest()
@@ -285,6 +296,51 @@ def _spelled(algorithm: str | None) -> str:
 
 
 def _parse(value: str, what: str, needed: tuple[str, ...]) -> dict[str, str]:
+    params = _by_shape(value) or _params_of(value, what)
+    for name in needed:
+        if name not in params:
+            raise RemoteProtocolError(f"{what}: expected {name}, got none", section="RFC 7616 §3.4")
+    return params
+
+
+def _by_shape(value: str) -> dict[str, str] | None:
+    """Read parameters whose names, order and spelling are those of others before: a phone keeps to its own.
+
+    Only what stands in quotes is new then. Gives None for what has to be read letter by letter.
+    """
+    if len(value) > _SHAPE_LENGTH or "\\" in value or "\n" in value:
+        return None
+    pieces = value.split('"')
+    shape = _shape(tuple(pieces[::2])) if len(pieces) % 2 else None
+    if shape is None:
+        return None
+    names, plain = shape
+    params = plain.copy()
+    params.update(zip(names, pieces[1::2], strict=True))
+    return params
+
+
+@lru_cache(256)
+def _shape(between: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]] | None:
+    """Read what stands outside of quotes: the names of the quoted values in order, and the other parameters.
+
+    Gives None when it is not well-formed.
+    """
+    if any("\0" in text for text in between):
+        return None
+    places = [f"\0{number}" for number in range(len(between) - 1)]
+    text = between[0] + "".join([f'"{place}"{rest}' for place, rest in zip(places, between[1:], strict=True)])
+    try:
+        params = _params_of(text, "")
+    except RemoteProtocolError:
+        return None
+    quoted = {place: name for name, place in params.items() if place[:1] == "\0"}
+    if list(quoted) != places:
+        return None
+    return tuple(quoted.values()), {name: text for name, text in params.items() if text not in quoted}
+
+
+def _params_of(value: str, what: str) -> dict[str, str]:
     text = (unfold(value) if "\n" in value else value).strip(" \t")
     scheme, _, rest = text.replace("\t", " ").partition(" ")
     if scheme.lower() != "digest":
@@ -304,7 +360,4 @@ def _parse(value: str, what: str, needed: tuple[str, ...]) -> dict[str, str]:
             raise RemoteProtocolError(f"{what}: expected {lower} once, got it twice", section="RFC 7616 §3.4")
         if lower:
             params[lower] = plain or unquote(other)
-    for name in needed:
-        if name not in params:
-            raise RemoteProtocolError(f"{what}: expected {name}, got none", section="RFC 7616 §3.4")
     return params

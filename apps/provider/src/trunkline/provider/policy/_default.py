@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from trunkline.provider.directory import Name
 from trunkline.sip_parser import DigestCredentials, Uri, unescape
-from trunkline.sip_proxy import Target, Verdict, consume_credentials, find_credentials
+from trunkline.sip_proxy import Target, Verdict, consume_credentials
 
 from ._decisions import Challenge, Decision, Forward, Refuse, Register, Reply, Unlocated
 from ._redirections import RedirectContext
@@ -56,27 +56,31 @@ class DefaultPolicy:
     def wants(self, context: RequestContext) -> Iterable[Name]:
         """Name the subscribers that `request` may ask the directory for."""
         request = context.request
+        method = request.method
         names: list[Name] = []
-        if request.to_tag is not None and request.method != "REGISTER":
+        registers = method == "REGISTER"
+        if not registers and request.to_tag is not None:
             return names
-        realm = self._realm(context)
-        if realm is not None and self.challenge and request.method not in UNCHALLENGED:
-            credentials = find_credentials(request, realm, proxy=request.method != "REGISTER")
-            if credentials is not None:
+        shown = "authorization" if registers else "proxy-authorization"
+        if self.challenge and shown in request.headers and method not in UNCHALLENGED:
+            realm = self._realm(context)
+            credentials = None if realm is None else context.credentials(realm)
+            if realm is not None and credentials is not None:
                 names.append((username_of(credentials), realm))
-        callee = self._callee(context)
-        if callee is not None and not context.location.lookup("@".join(callee), at=context.at):
+        callee = None if registers else self._callee(context)
+        if callee is not None and "@".join(callee) not in context.location:
             names.append(callee)
         return names
 
     def request(self, context: RequestContext) -> Decision:
         """Decide about one request."""
         request = context.request
-        if request.to_tag is not None and request.method != "REGISTER":
+        method = request.method
+        if method != "REGISTER" and request.to_tag is not None:
             return self._in_dialog(context)
-        if "route" in request.headers and (context.routed.preloaded or request.method != "REGISTER"):
+        if "route" in request.headers and (context.routed.preloaded or method != "REGISTER"):
             return self._preloaded(context)
-        decide = self._by_method.get(request.method)
+        decide = self._by_method.get(method)
         if decide is not None:
             return decide(self, context)
         return self._call(context)
@@ -120,15 +124,16 @@ class DefaultPolicy:
         )
 
     def _in_dialog(self, context: RequestContext) -> Decision:
-        request, routed = context.request, context.routed
-        if not context.on_our_path or routed.next_hop is None:
+        request = context.request
+        next_hop = context.routed.next_hop if context.on_our_path else None
+        if next_hop is None:
             return Refuse(481)
-        flow = context.locate(routed.next_hop)
-        if flow is None and "flow" in routed.next_hop.params:
+        flow = context.locate(next_hop)
+        if flow is not None:
+            return Forward([Target(request.uri, flow)], in_dialog=True)
+        if "flow" in next_hop.params:
             return Refuse(430, "Flow Failed")
-        if flow is None:
-            return Forward([Unlocated(request.uri, routed.next_hop)], in_dialog=True)
-        return Forward([Target(request.uri, flow)], in_dialog=True)
+        return Forward([Unlocated(request.uri, next_hop)], in_dialog=True)
 
     def _register(self, context: RequestContext) -> Decision:
         request = context.request
@@ -139,7 +144,8 @@ class DefaultPolicy:
         if not to.user:
             return Refuse(404, "Address Of Record Must Be user@domain")
         domain = context.domains.canonical(to.host, to.port)
-        if domain is None or context.domains.canonical(uri.host, uri.port) != domain:
+        same = uri.host == to.host and uri.port == to.port
+        if domain is None or not (same or context.domains.canonical(uri.host, uri.port) == domain):
             return Refuse(403, "Not Registrar Of This Domain")
         user = user_of(to)
         return self._authenticate(context, domain, user) or Register(f"{user}@{domain}")
@@ -201,7 +207,7 @@ class DefaultPolicy:
             context.identity = (user, realm)
             return None
         proxy = request.method != "REGISTER"
-        credentials = find_credentials(request, realm, proxy=proxy)
+        credentials = context.credentials(realm)
         if credentials is None:
             return Challenge(realm)
         claimed = username_of(credentials)
@@ -214,7 +220,8 @@ class DefaultPolicy:
             return Challenge(realm, stale=verdict.stale)
         if claimed != user:
             return Refuse(403, "From And Credentials Differ" if proxy else "To And Credentials Differ")
-        consume_credentials(request, realm, proxy=proxy)
+        if proxy:  # a REGISTER ends here, and nobody is shown its credentials
+            consume_credentials(request, realm, proxy=True)
         context.identity = (user, realm)
         return None
 
@@ -227,7 +234,7 @@ class DefaultPolicy:
     def _callee(self, context: RequestContext) -> Name | None:
         request = context.request
         uri = request.parsed_uri
-        if request.method in ("REGISTER", "CANCEL") or not isinstance(uri, Uri):
+        if request.method == "CANCEL" or not isinstance(uri, Uri):
             return None
         domain = context.domains.canonical(uri.host, uri.port)
         return (user_of(uri), domain) if domain is not None and uri.user else None
@@ -245,7 +252,8 @@ def no_subscriber(algorithm: str) -> str | None:
 
 def user_of(uri: Uri) -> str:
     """Return the user part, unescaped; it may hold an @ of its own."""
-    return "" if uri.user is None else unescape(uri.user)
+    user = uri.user
+    return "" if user is None else unescape(user) if "%" in user else user
 
 
 def username_of(credentials: DigestCredentials) -> str:

@@ -10,8 +10,17 @@ from ipaddress import IPv6Address
 import attrs
 
 from trunkline.provider.directory import Directory, Name
-from trunkline.sip_parser import OtherUri, RemoteProtocolError, Request, TelUri, Uri, parse_uri, unescape
-from trunkline.sip_proxy import Authenticator, Location, Place, Routed, Target
+from trunkline.sip_parser import (
+    DigestCredentials,
+    OtherUri,
+    RemoteProtocolError,
+    Request,
+    TelUri,
+    Uri,
+    parse_uri,
+    unescape,
+)
+from trunkline.sip_proxy import Authenticator, Location, Place, Routed, Target, find_credentials
 from trunkline.sip_transaction import Flow
 
 from ._decisions import Unlocated
@@ -30,11 +39,14 @@ class Domains:
         self.own_hosts = frozenset(host.lower() for host in own_hosts)
         self.own_ports = frozenset(own_ports)
         self.names: dict[str, None] = {}
+        self._plain: dict[str, str] = {}
         self.replace(names)
 
     def replace(self, names: Iterable[str]) -> None:
         """Serve these from now on."""
         self.names = dict.fromkeys(name.lower() for name in names)
+        # a host that is spelled so is a served domain as it is; who keeps its name keeps this one text
+        self._plain = {name: name for name in self.names if ":" not in name and name[-1:] != "."}
 
     @property
     def default(self) -> str | None:
@@ -48,6 +60,9 @@ class Domains:
         the server's address finds its subscriber; where no domain is configured at all, it is
         a domain by itself. With a port that we do not listen on it is another server of the same machine.
         """
+        plain = self._plain.get(host)
+        if plain is not None:
+            return plain
         host = host.lower().rstrip(".")
         if ":" in host:
             host = _one_spelling(host.strip("[]"))
@@ -100,11 +115,37 @@ class RequestContext:
     "Targets of an address of record's live bindings, best first."
     on_our_path: bool
     "It is within a dialog whose path we once recorded ourselves on."
-    nated: bool
-    "The sender sits behind a NAT."
+    _nated: bool | Callable[[Request, Flow], bool]
+    "Whether the sender sits behind a NAT, or what finds it out."
     at: datetime
     "Wall-clock time of arrival."
     place: Place | None = None
     "The call it belongs to, where it is within one that is known."
     identity: Name | None = None
     "The subscriber in whose name the request is made, once the policy believes it."
+    _found: tuple[str, DigestCredentials | None] | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def nated(self) -> bool:
+        """Tell whether the sender sits behind a NAT; found out when first asked, as a challenge never does.
+
+        Raises:
+            RemoteProtocolError: Via or Contact is malformed.
+        """
+        nated = self._nated
+        if not isinstance(nated, bool):
+            nated = self._nated = nated(self.request, self.flow)
+        return nated
+
+    def credentials(self, realm: str) -> DigestCredentials | None:
+        """Return the digest credentials for a realm, None when there are none that can be read.
+
+        They are looked for once, though both the question whom to load and the decision need them.
+
+        Source: RFC 3261 §22.2, §22.3
+        """
+        found = self._found
+        if found is None or found[0] != realm:
+            proxy = self.request.method != "REGISTER"
+            found = self._found = realm, find_credentials(self.request, realm, proxy=proxy)
+        return found[1]

@@ -17,6 +17,9 @@ from ._effects import Barrier, Write
 if TYPE_CHECKING:
     from ._stack import Stack
 
+SUPPORTED = ("Supported", "path, outbound")
+"What a 200 says where flows are kept (RFC 5626 §6)."
+
 
 class Registrations:
     """Carry out REGISTERs.
@@ -32,41 +35,44 @@ class Registrations:
         self, transaction: ServerTransaction, context: RequestContext, decision: Register, now: float
     ) -> None:
         """Register, query or remove; a 200 that changes something waits until it is on disk."""
+        stack = self._stack
         request, flow = context.request, context.flow
-        if not self._stack.storing:
-            self._stack.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), now)
+        if not stack.storing:
+            stack.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), now)
             return
-        registration = self._stack.registrar.register(
+        nated, outbound = context.nated, stack.ways.flows.outbound
+        registration = stack.registrar.register(
             request,
             decision.address_of_record,
             flow,
             at=context.at,
-            received=received_uri(flow) if context.nated or self._binds_flow(request) else None,
-            nated=context.nated,
+            received=received_uri(flow) if nated or self._binds_flow(request) else None,
+            nated=nated,
+            headers=(*stack.server_header, SUPPORTED) if outbound else stack.server_header,
         )
         response = registration.response
-        for name, value in self._stack.server_header:
-            response.headers.set(name, value)
-        if self._stack.ways.flows.outbound and response.status == 200:
-            response.headers.set("Supported", "path, outbound")
-            if "outbound" in response.require:
-                response.headers.set("Flow-Timer", str(self._stack.options.flow_timer))
+        if outbound:
+            if response.status != 200:
+                response.headers.remove("Supported")
+            elif "require" in response.headers and "outbound" in response.require:
+                response.headers.set("Flow-Timer", str(stack.options.flow_timer))
         if not registration.changes:
             if response.status >= 300:
-                self._stack.statistics.rejected_regs += 1
-            self._stack.carry_on(self._stack.layer.respond(transaction, response, now=now), now)
+                stack.statistics.rejected_regs += 1
+            stack.carry_on(stack.layer.respond(transaction, response, now=now), now)
             return
         for change in registration.changes:
             if change.kind in ("removed", "expired"):
-                self._stack.emit(Write("remove_binding", (change.binding,)))
+                stack.emit(Write("remove_binding", (change.binding,)))
             else:
-                self._stack.ways.flows.bind(change.binding)
-                self._stack.emit(Write("save_binding", (change.binding, change.previous)))
+                if flow.connection:
+                    stack.ways.flows.bind(change.binding)
+                stack.emit(Write("save_binding", (change.binding, change.previous)))
 
         def written(on_disk: bool, later: float) -> None:
             if on_disk:
-                self._stack.statistics.accepted_regs += 1
-                self._stack.carry_on(self._stack.layer.respond(transaction, response, now=later), later)
+                stack.statistics.accepted_regs += 1
+                stack.carry_on(stack.layer.respond(transaction, response, now=later), later)
                 return
             changes = registration.changes
             registration.undo()
@@ -74,14 +80,16 @@ class Registrations:
                 for binding in (change.previous, change.binding):
                     if binding is not None:
                         self.write_as_held(binding)
-            self._stack.statistics.rejected_regs += 1
-            self._stack.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
+            stack.statistics.rejected_regs += 1
+            stack.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
 
-        self._stack.emit(Barrier(written))
+        stack.emit(Barrier(written))
 
     def _binds_flow(self, request: Request) -> bool:
         """Tell whether a REGISTER is about a flow: where it comes from is then the way back, NAT or not."""
-        if not self._stack.ways.flows.outbound or "outbound" not in request.supported:
+        if not self._stack.ways.flows.outbound or "supported" not in request.headers:
+            return False
+        if "outbound" not in request.supported:
             return False
         return any("reg-id" in contact.params for contact in request.contacts)
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from hashlib import blake2s
 from typing import Any
 
-from trunkline.provider.directory import Directory
+from trunkline.provider.directory import Directory, Name
 from trunkline.provider.policy import (
     DefaultPolicy,
     Domains,
@@ -314,24 +314,29 @@ class Stack:
         within = routed.loose and request.to_tag is not None
         place = self.calls.watch.find(request) if within else None
         context = RequestContext(
-            request=request,
-            flow=effect.flow,
-            routed=routed,
-            domains=self.domains,
-            directory=self.directory,
-            location=self.location,
-            authenticator=self.authenticator,
-            locate=self.ways.locate,
-            binding_targets=self.ways.secure_binding_targets if secure else self.ways.binding_targets,
+            request,
+            effect.flow,
+            routed,
+            self.domains,
+            self.directory,
+            self.location,
+            self.authenticator,
+            self.ways.locate,
+            self.ways.secure_binding_targets if secure else self.ways.binding_targets,
             on_our_path=within and self._is_on_our_path(request, routed, effect.flow, place),
-            place=place,
-            nated=self._is_nated(request, effect.flow),
+            nated=self._is_nated,
             at=self._clock(),
+            place=place,
         )
-        missing = self.directory.missing(self.policy.wants(context), now=now)
-        if not missing:
+        wanted = self.policy.wants(context)
+        missing = self.directory.missing(wanted, now=now) if wanted else None
+        if missing:
+            self._load(missing, transaction, context)
+        else:
             self._decisions.take(transaction, context, now)
-            return
+
+    def _load(self, names: list[Name], transaction: ServerTransaction, context: RequestContext) -> None:
+        """Ask for subscribers before the policy decides about a request."""
 
         def loaded(known: bool, later: float) -> None:
             if transaction.user is not None:
@@ -341,7 +346,7 @@ class Stack:
             else:
                 self.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
 
-        self._out.append(AskSubscribers(missing, loaded))
+        self._out.append(AskSubscribers(names, loaded))
 
     def _is_nated(self, request: Request, flow: Flow) -> bool:
         """Tell whether a request that says where its sender is comes from behind a NAT.

@@ -22,6 +22,7 @@ _T = TypeVar("_T")
 Address = tuple[str, int]
 DEFAULT_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
 SECURE = frozenset({"TLS", "WSS"})
+_SECURE_TRANSPORTS = {"": "TLS", "TCP": "TLS", "TLS": "TLS", "WS": "WSS", "WSS": "WSS"}
 REFUSED_FOR = 300.0
 "Seconds during which a peer that refused TCP is not asked for it again."
 REMEMBERED = 10_000
@@ -111,7 +112,7 @@ class Ways:
 
     def _targets(self, address_of_record: str, *, secure: bool) -> list[Target | Unlocated]:
         targets: list[Target | Unlocated] = []
-        last_of_instance: dict[str, Target] = {}
+        last_of_instance: dict[str, Target] | None = None
         for binding in self._location.lookup(address_of_record, at=self._clock()):
             flow = self.binding_flow(binding)
             if flow is None:
@@ -124,6 +125,8 @@ class Ways:
                 continue
             target = Target(binding.contact, flow, binding.path, binding.q, user=binding)
             if binding.instance is not None and self.flows.lives_by_flow(binding):
+                if last_of_instance is None:
+                    last_of_instance = {}
                 before = last_of_instance.get(binding.instance)
                 last_of_instance[binding.instance] = target
                 if before is not None:
@@ -199,10 +202,10 @@ def remember(memory: dict[Address, _T], key: Address, value: _T) -> None:
 
 def transport_of(uri: Uri) -> str | None:
     """Return the transport that a URI asks for; None when it contradicts itself: `sips` is never UDP."""
-    given = (uri.params.get("transport") or "").upper()
+    given = uri.params.get("transport")
     if uri.scheme == "sips":
-        return {"": "TLS", "TCP": "TLS", "TLS": "TLS", "WS": "WSS", "WSS": "WSS"}.get(given)
-    return given or "UDP"
+        return _SECURE_TRANSPORTS.get(given.upper() if given else "")
+    return given.upper() if given else "UDP"
 
 
 def _next_hop(binding: Binding) -> Uri | TelUri | OtherUri | None:

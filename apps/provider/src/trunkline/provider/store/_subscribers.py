@@ -31,6 +31,8 @@ class Subscriber:
         Args:
             algorithm: MD5, SHA-256 or SHA-512-256, with or without -sess.
         """
+        if algorithm == "MD5" and self.ha1:
+            return self.ha1
         algorithm = algorithm.upper().removesuffix("-SESS")
         stored = {"MD5": self.ha1, "SHA-256": self.ha1_sha256, "SHA-512-256": self.ha1_sha512t256}
         if algorithm not in stored:

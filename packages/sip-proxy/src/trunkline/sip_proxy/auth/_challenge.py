@@ -8,17 +8,25 @@ from typing import Final
 
 from trunkline.sip_parser import DigestCredentials, RemoteProtocolError, Request, quote
 
-__all__ = ["challenge_value", "consume_credentials", "find_credentials"]
+__all__ = ["around_nonce", "consume_credentials", "find_credentials"]
 
 _HEADERS: Final = {False: "authorization", True: "proxy-authorization"}
 
 
-def challenge_value(realm: str, nonce: str, algorithm: str, *, qop: bool, stale: bool) -> str:
-    """Write the value of a WWW-Authenticate or Proxy-Authenticate. Source: RFC 7616 §3.3, RFC 3261 §22.4."""
-    text = f'Digest realm={quote(realm)}, nonce="{nonce}", algorithm={algorithm}'
-    if qop:
-        text += ', qop="auth"'
-    return text + ", stale=true" if stale else text
+@lru_cache(maxsize=256)
+def around_nonce(
+    realm: str, algorithms: tuple[str, ...], *, qop: bool, stale: bool
+) -> tuple[tuple[str, str], ...]:
+    """Write the values of WWW-Authenticate or Proxy-Authenticate but for the nonce, which alone is new.
+
+    Returns:
+        What comes before the nonce and what after it, for each algorithm.
+
+    Source: RFC 7616 §3.3, RFC 3261 §22.4.
+    """
+    begin = f'Digest realm={quote(realm)}, nonce="'
+    end = (', qop="auth"' if qop else "") + (", stale=true" if stale else "")
+    return tuple([(begin, f'", algorithm={algorithm}{end}') for algorithm in algorithms])
 
 
 def find_credentials(request: Request, realm: str, *, proxy: bool) -> DigestCredentials | None:

@@ -137,7 +137,8 @@ class Nonces:
         if not compare_digest(mac.hexdigest(), nonce[_NUMBERS:]):
             return NonceVerdict.FORGED
         expiry = int(nonce[:8], 16)
-        self._forget(now_epoch)
+        if self._seconds and self._seconds[0] < now_epoch:
+            self._forget(now_epoch)
         if expiry <= self._floor or now_epoch > expiry or nonce[16:_NUMBERS] != self._life:
             return NonceVerdict.STALE
         index = nonce[8:16]

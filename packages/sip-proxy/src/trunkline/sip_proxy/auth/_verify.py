@@ -22,7 +22,7 @@ from trunkline.sip_parser import (
 )
 from trunkline.sip_proxy.nat._addresses import same_host
 
-from ._challenge import challenge_value
+from ._challenge import around_nonce
 from ._nonces import Nonces, NonceVerdict
 
 __all__ = ["Authenticator", "Verdict"]
@@ -59,7 +59,6 @@ class Verdict(Enum):
 
 _STALE: Final = frozenset((Verdict.STALE, Verdict.REPLAYED, Verdict.FORGED))
 _OF_NONCE: Final = {
-    NonceVerdict.GOOD: Verdict.ACCEPTED,
     NonceVerdict.STALE: Verdict.STALE,
     NonceVerdict.REPLAYED: Verdict.REPLAYED,
     NonceVerdict.FORGED: Verdict.FORGED,
@@ -114,10 +113,8 @@ class Authenticator:
         Source: RFC 3261 §22.2, §22.3; RFC 8760 §2.3.
         """
         nonce = self._nonces.issue(at.timestamp())
-        return [
-            challenge_value(realm, nonce, algorithm, qop=self._qop, stale=stale)
-            for algorithm in self._algorithms
-        ]
+        around = around_nonce(realm, self._algorithms, qop=self._qop, stale=stale)
+        return [begin + nonce + end for begin, end in around]
 
     def verify(
         self,
@@ -162,7 +159,8 @@ class Authenticator:
         if not right:
             return Verdict.BAD_PASSWORD
         count = credentials.nc if qop is not None else None
-        return _OF_NONCE[self._nonces.check(credentials.nonce, count, at.timestamp())]
+        verdict = self._nonces.check(credentials.nonce, count, at.timestamp())
+        return Verdict.ACCEPTED if verdict is NonceVerdict.GOOD else _OF_NONCE[verdict]
 
 
 def _same_resource(text: str, request: Request) -> bool:

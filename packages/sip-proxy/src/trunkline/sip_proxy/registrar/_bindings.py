@@ -4,6 +4,7 @@ Here: the two values and the way a binding says how to send to it. Not here: whi
 (`_location.py`) nor what a REGISTER does to them (`_update.py`).
 """
 
+import re
 from functools import lru_cache
 from sys import intern
 from typing import Final, Literal
@@ -19,6 +20,14 @@ __all__ = ["NATED", "Binding", "BindingChanged", "socket_name"]
 NATED: Final = 64
 """The bit of `Binding.cflags` that says the contact is behind a NAT (branch flag 6, as the classic scripts
 have it)."""
+
+
+# A phone's URI as nearly all are: an IPv4 address, no parameter that could lead elsewhere, no escape. Each
+# phone has another, so that remembering what was parsed would not help.
+_plain_contact = re.compile(
+    r"sip:(?:[A-Za-z0-9\-_.!~*'()&=+$,#]++@)?([0-9.]++)(?::([0-9]{1,5}))?"
+    r"(?:;transport=udp)?(?:;ob|;(?:line|rinstance)=[A-Za-z0-9]+)?"
+).fullmatch
 
 
 @attrs.define(slots=True, eq=False, weakref_slot=False)
@@ -113,6 +122,11 @@ def _socket_address(socket: str) -> tuple[str, int]:
 
 
 def _datagram_remote(text: str) -> tuple[str, int] | None:
+    plain = _plain_contact(text)
+    if plain is not None:
+        host, port = plain[1], int(plain[2] or 0)
+        if port <= 65535 and is_ip(host):
+            return host, port or 5060
     try:
         uri = parse_uri(text)
     except RemoteProtocolError:

@@ -10,9 +10,9 @@ from typing import Final
 
 import attrs
 
-from trunkline.sip_parser import NameAddr, OtherUri, RemoteProtocolError, Request, TelUri, Uri
+from trunkline.sip_parser import NameAddr, OtherUri, RemoteProtocolError, TelUri, Uri
 
-__all__ = ["METHOD_BITS", "ContactRequest", "check_storable", "delta_seconds", "methods_of", "read_contacts"]
+__all__ = ["METHOD_BITS", "ContactRequest", "check_storable", "delta_seconds", "methods_of", "read_contact"]
 
 MAX_CONTACT: Final = 255
 MAX_INSTANCE: Final = 255
@@ -55,18 +55,34 @@ class ContactRequest:
     methods: int | None
 
 
-def read_contacts(request: Request) -> list[ContactRequest]:
-    """Read the Contact values of a REGISTER.
-
-    Returns:
-        One for each value, in order; `Contact: *` is the caller's business.
+def read_contact(address: NameAddr) -> ContactRequest:
+    """Read one Contact value of a REGISTER.
 
     Raises:
-        RemoteProtocolError: a value is malformed, or longer than we store.
+        RemoteProtocolError: it is malformed, or longer than we store.
 
     Source: RFC 3261 §10.2, §20.10
     """
-    return [_read(address) for address in request.contacts]
+    uri = address.uri
+    contact = str(uri)
+    check_storable(contact, MAX_CONTACT, "Contact URI")
+    params = address.params
+    if not params:
+        return ContactRequest(uri, contact, None, 1.0, None, None, None)
+    expires = params.get("expires")
+    q = params.get("q")
+    if q is not None and _qvalue(q) is None:
+        raise RemoteProtocolError("Contact: expected q from 0 to 1", section="RFC 3261 §20.10")
+    methods = params.get("methods")
+    return ContactRequest(
+        uri,
+        contact,
+        None if expires is None else delta_seconds(expires),
+        1.0 if q is None else float(q),
+        _instance(params.get("+sip.instance")),
+        _reg_id(params.get("reg-id")),
+        None if methods is None else methods_of(methods.strip('"')),
+    )
 
 
 def delta_seconds(text: str) -> int:
@@ -102,29 +118,6 @@ def _methods_of(text: str) -> int:
         if name:
             bits |= METHOD_BITS.get(name.upper(), 16384)
     return bits
-
-
-def _read(address: NameAddr) -> ContactRequest:
-    uri = address.uri
-    contact = str(uri)
-    check_storable(contact, MAX_CONTACT, "Contact URI")
-    params = address.params
-    if not params:
-        return ContactRequest(uri, contact, None, 1.0, None, None, None)
-    expires = params.get("expires")
-    q = params.get("q")
-    if q is not None and _qvalue(q) is None:
-        raise RemoteProtocolError("Contact: expected q from 0 to 1", section="RFC 3261 §20.10")
-    methods = params.get("methods")
-    return ContactRequest(
-        uri,
-        contact,
-        None if expires is None else delta_seconds(expires),
-        1.0 if q is None else float(q),
-        _instance(params.get("+sip.instance")),
-        _reg_id(params.get("reg-id")),
-        None if methods is None else methods_of(methods.strip('"')),
-    )
 
 
 def _instance(value: str | None) -> str | None:

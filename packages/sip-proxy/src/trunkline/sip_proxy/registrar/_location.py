@@ -14,6 +14,7 @@ files never hold more than the table.
 import heapq
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 from math import ceil
 
 from ._bindings import Binding, BindingChanged
@@ -28,7 +29,8 @@ class Location:
 
     def __init__(self) -> None:
         self._entries: dict[str, Binding | tuple[Binding, ...]] = {}
-        self._filed: dict[int, set[str]] = {}
+        # dicts for sets: for some hundred strings they take half the memory
+        self._filed: dict[int, dict[str, None]] = {}
         self._seconds: list[int] = []
         self._contacts = 0
 
@@ -138,7 +140,7 @@ class Location:
         else:
             end = min([binding.expires for binding in bindings if binding.expires], default=0)
         if not end or not filed or end <= filed - 1:
-            due = ceil(end)
+            due = _shared(ceil(end))
             if due != filed:
                 self._file(aor, filed, due)
         for binding in bindings:
@@ -183,19 +185,25 @@ class Location:
     def _file(self, aor: str, old: int, new: int) -> None:
         if old:
             aors = self._filed[old]
-            aors.discard(aor)
+            aors.pop(aor, None)
             if not aors:
                 del self._filed[old]
         if new:
             aors_then = self._filed.get(new)
             if aors_then is None:
-                aors_then = self._filed[new] = set()
+                aors_then = self._filed[new] = {}
                 heapq.heappush(self._seconds, new)
                 if len(self._seconds) > 2 * len(self._filed) + 64:
                     # seconds whose file was emptied stay in the heap until they come; not for ever
                     self._seconds = list(self._filed)
                     heapq.heapify(self._seconds)
-            aors_then.add(aor)
+            aors_then[aor] = None
+
+
+@lru_cache(maxsize=64)
+def _shared(second: int) -> int:
+    # the same object for the many bindings that are filed under one second
+    return second
 
 
 def _preference(binding: Binding) -> tuple[float, float]:

@@ -4,9 +4,8 @@ Here: the policy (limits, Path, Outbound) and the order of RFC 3261 §10.3. Not 
 which the caller has settled (steps 1 to 5), nor storing, which the caller does with the changes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from sys import intern
 from typing import Final
 
 import attrs
@@ -19,19 +18,28 @@ from trunkline.sip_parser import (
 )
 from trunkline.sip_transaction import Flow
 
-from ._bindings import NATED, Binding, BindingChanged, socket_name
-from ._contacts import ContactRequest, check_storable, delta_seconds, methods_of, read_contacts
+from ._bindings import Binding, BindingChanged
+from ._contacts import ContactRequest, read_contact
 from ._location import Location
 from ._outbound import outbound_applies
 from ._path import PathMode, read_path
 from ._registration import Registration
-from ._reply import contact_lines, date_text
-from ._update import Refused, Slot, changes_of, enforce_limit, find_slot, is_repeated, remove_all
+from ._reply import contact_line, date_text
+from ._terms import Terms, read_terms
+from ._update import (
+    Refused,
+    Slot,
+    change_of,
+    changes_of,
+    enforce_limit,
+    find_slot,
+    is_meant,
+    is_repeated,
+    remove_all,
+)
 
 __all__ = ["Registrar", "RegistrarStatistics"]
 
-_MAX_CALL_ID: Final = 255
-_MAX_USER_AGENT: Final = 255
 _HOUR: Final = 3600
 
 
@@ -123,6 +131,7 @@ class Registrar:
         at: datetime,
         received: str | None = None,
         nated: bool = False,
+        headers: Iterable[tuple[str, str]] = (),
     ) -> Registration:
         """Work a REGISTER in and answer it.
 
@@ -134,6 +143,7 @@ class Registrar:
             at: aware time.
             received: URI of the source to store with the bindings (`received_uri(flow)`), for a NATed phone.
             nated: set the flag `NATED` of the bindings.
+            headers: further names and values, added at the end of the response.
 
         Returns:
             The response and the changes, which are in force at once and all or none: 200, or 400 for what is
@@ -148,17 +158,18 @@ class Registrar:
         if request.method != "REGISTER":
             raise LocalProtocolError(f"registrar: expected a REGISTER, got {request.method}")
         try:
-            changes, headers = self._work_in(request, aor, flow, at, received, nated)
+            changes, answer = self._work_in(request, aor, flow, at, received, nated)
         except Refused as refusal:
-            return self._refuse(request, refusal.status, refusal.reason, refusal.headers)
+            return self._refuse(request, refusal.status, refusal.reason, (*refusal.headers, *headers))
         except RemoteProtocolError as error:
-            return self._refuse(request, error.status_hint, None, ())
+            return self._refuse(request, error.status_hint, None, headers)
         self.statistics.accepted += 1
-        response = make_response(request, 200, to_tag=self._token(8).hex(), headers=headers)
+        answer.extend(headers)
+        response = make_response(request, 200, to_tag=self._token(8).hex(), headers=answer)
         return Registration(response, changes, self._location)
 
     def _refuse(
-        self, request: Request, status: int, reason: str | None, headers: tuple[tuple[str, str], ...]
+        self, request: Request, status: int, reason: str | None, headers: Iterable[tuple[str, str]]
     ) -> Registration:
         self.statistics.rejected += 1
         response = make_response(request, status, reason, to_tag=self._token(8).hex(), headers=headers)
@@ -167,7 +178,8 @@ class Registrar:
     def _work_in(
         self, request: Request, aor: str, flow: Flow, at: datetime, received: str | None, nated: bool
     ) -> tuple[list[BindingChanged], list[tuple[str, str]]]:
-        if "require" in request.headers:
+        headers = request.headers
+        if "require" in headers:
             self._check_required(request)
         now = at.timestamp()
         held = self._location.get(aor)
@@ -176,18 +188,26 @@ class Registrar:
             if binding.expires and binding.expires <= now:
                 alive = tuple([binding for binding in held if not binding.expired(now)])
                 break
-        path = read_path(request, self._path)
+        path = read_path(request, self._path) if "path" in headers else ()
         bound_by_flow = False
         changes: list[BindingChanged] = []
-        if request.contacts or request.contact_star:
-            slots, bound_by_flow = self._slots(request, aor, flow, now, alive, path, received, nated)
-            changes = changes_of(slots)
+        contacts = request.contacts
+        if contacts or request.contact_star:
+            terms = read_terms(request, flow, path, received, nated, now)
+            if contacts:
+                wanted = [read_contact(address) for address in contacts]
+                bound_by_flow = self._outbound and outbound_applies(request, wanted, path)
+                changes, left = self._bind(aor, wanted, alive, terms, outbound=bound_by_flow)
+            elif terms.expires == 0:
+                changes, left = remove_all(alive, terms.call_id, terms.cseq), ()
+            else:
+                raise Refused(400, "Contact * Needs Expires 0")
             if alive is not held:
                 changes[:0] = [BindingChanged("expired", binding) for binding in held if binding not in alive]
             if changes:
-                alive = tuple([slot.current for slot in slots if slot.current is not None])
+                alive = left
                 self._location.replace(aor, alive)
-        answer = contact_lines(alive, now, self._default_expires)
+        answer = [("Contact", contact_line(binding, now, self._default_expires)) for binding in alive]
         answer.append(("Date", date_text(int(now))))
         if path and "path" in request.supported:
             answer.extend([("Path", value) for value in path])
@@ -195,75 +215,50 @@ class Registrar:
             answer.append(("Require", "outbound"))
         return changes, answer
 
-    def _slots(
+    def _bind(
         self,
-        request: Request,
         aor: str,
-        flow: Flow,
-        now: float,
+        contacts: list[ContactRequest],
         alive: tuple[Binding, ...],
-        path: tuple[str, ...],
-        received: str | None,
-        nated: bool,
-    ) -> tuple[list[Slot], bool]:
-        headers = request.headers
-        call_id = request.call_id
-        check_storable(call_id, _MAX_CALL_ID, "Call-ID")
-        cseq = request.cseq.number
-        expires_text = headers.get("expires")
-        asked = None if expires_text is None else delta_seconds(expires_text)
-        if not request.contacts:
-            if asked != 0:
-                raise Refused(400, "Contact * Needs Expires 0")
-            return remove_all(alive, call_id, cseq), False
-        contacts = read_contacts(request)
-        outbound = self._outbound and outbound_applies(request, contacts, path)
-        user_agent = _user_agent(headers.get("user-agent"))
-        allow = headers.get("allow")
-        allowed = None if allow is None else methods_of(allow)
-        socket = socket_name(flow.transport, flow.local)
+        terms: Terms,
+        *,
+        outbound: bool,
+    ) -> tuple[list[BindingChanged], tuple[Binding, ...]]:
+        """Give what the contacts of a request change, and the bindings there are then."""
+        if len(contacts) == 1 and len(alive) <= 1 and not outbound:
+            # nearly every REGISTER: one phone, which binds or refreshes its only contact
+            [wanted] = contacts
+            previous = alive[0] if alive else None
+            if previous is None or is_meant(previous, wanted):
+                current = self._renewed(aor, wanted, previous, terms)
+                if current is previous:
+                    return [], alive
+                return [change_of(previous, current)], () if current is None else (current,)
         slots = [Slot(binding, binding) for binding in alive]
         added = False
         for wanted in contacts:
-            expires = self._granted(wanted, asked)
             slot = find_slot(slots, wanted, outbound=outbound)
-            if slot is None:
-                if not expires:
-                    continue
-                slot = Slot(None, None)
-                slots.append(slot)
-                added = True
-            slot.touched = True
-            previous = slot.previous
-            if previous is not None and is_repeated(previous, call_id, cseq, removing=not expires):
-                continue
             # of two values for one contact the later one holds
-            if not expires:
-                slot.current = None
-                continue
-            slot.current = Binding(
-                aor if previous is None else previous.aor,
-                wanted.contact,
-                received,
-                path,
-                wanted.q,
-                now + expires,
-                call_id,
-                cseq,
-                user_agent,
-                socket,
-                0 if previous is None else previous.flags,
-                _cflags(previous, nated),
-                allowed if wanted.methods is None else wanted.methods,
-                wanted.instance,
-                wanted.reg_id,
-                now,
-                flow if flow.connection else None,
-            )
+            current = self._renewed(aor, wanted, None if slot is None else slot.previous, terms)
+            if slot is not None:
+                slot.current = current
+                slot.touched = True
+            elif current is not None:
+                slots.append(Slot(None, current, True))
+                added = True
         if added and self._max_contacts:
             limit = self._max_contacts
             enforce_limit(slots, limit, evict_oldest=self._evict_oldest, retry_after=self._retry_after)
-        return slots, outbound
+        return changes_of(slots), tuple([slot.current for slot in slots if slot.current is not None])
+
+    def _renewed(
+        self, aor: str, wanted: ContactRequest, previous: Binding | None, terms: Terms
+    ) -> Binding | None:
+        """Give what a binding becomes; the same when the request was worked in before, None to remove it."""
+        seconds = self._granted(wanted, terms.expires)
+        if previous is not None and is_repeated(previous, terms.call_id, terms.cseq, removing=not seconds):
+            return previous
+        return terms.bind(aor, wanted, seconds, previous) if seconds else None
 
     def _granted(self, wanted: ContactRequest, asked: int | None) -> int:
         expires = wanted.expires
@@ -278,18 +273,3 @@ class Registrar:
         if unknown:
             named = ", ".join([extension for extension in unknown if extension.isprintable()])
             raise Refused(420, None, ("Unsupported", named))
-
-
-def _cflags(previous: Binding | None, nated: bool) -> int:
-    kept = 0 if previous is None else previous.cflags & ~NATED
-    return kept | NATED if nated else kept
-
-
-def _user_agent(text: str | None) -> str:
-    if not text:
-        return ""
-    text = text[:_MAX_USER_AGENT]
-    if not text.isprintable():
-        text = "".join([char if char.isprintable() else "?" for char in text])
-    # the same few names come from every phone
-    return intern(text)

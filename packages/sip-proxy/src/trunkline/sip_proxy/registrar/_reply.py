@@ -3,49 +3,42 @@
 Here: writing. Not here: deciding (`_registrar.py`).
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from ._bindings import Binding
 
-__all__ = ["contact_lines", "date_text"]
+__all__ = ["contact_line", "date_text"]
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def contact_lines(bindings: Iterable[Binding], now_epoch: float, permanent: int) -> list[tuple[str, str]]:
-    """Write the bindings of an address of record.
+def contact_line(binding: Binding, now_epoch: float, permanent: int) -> str:
+    """Write a binding as the value of a Contact header field.
 
     Args:
-        bindings: those that have not ended.
+        binding: one that has not ended.
         now_epoch: unix seconds.
         permanent: what to say is left of a binding that never ends, in seconds.
 
     Returns:
-        One Contact header field for each binding, with what is left of its time, at least one second.
+        The contact with what is left of its time, at least one second.
 
     Source: RFC 3261 §10.3 step 8.
     """
-    lines = []
-    for binding in bindings:
-        expires = binding.expires
-        if expires:
-            left = int(expires - now_epoch) or 1
-        else:
-            left = permanent
-        text = f"<{binding.contact}>;expires={left}"
-        if 0 <= binding.q < 1:
-            text += f";q={binding.q:.3g}"
-        if binding.received is not None:
-            text += f';received="{binding.received}"'
-        if binding.instance is not None:
-            text += f';+sip.instance="{binding.instance}"'
-            if binding.reg_id is not None:
-                text += f";reg-id={binding.reg_id}"
-        lines.append(("Contact", text))
-    return lines
+    expires = binding.expires
+    left = (int(expires - now_epoch) or 1) if expires else permanent
+    text = f"<{binding.contact}>;expires={left}"
+    if 0 <= binding.q < 1:
+        text += f";q={binding.q:.3g}"
+    if binding.received is not None:
+        text += f';received="{binding.received}"'
+    if binding.instance is not None:
+        text += f';+sip.instance="{binding.instance}"'
+        if binding.reg_id is not None:
+            text += f";reg-id={binding.reg_id}"
+    return text
 
 
 @lru_cache(maxsize=4)

@@ -15,7 +15,17 @@ from trunkline.sip_parser import RemoteProtocolError, parse_uri
 from ._bindings import Binding, BindingChanged
 from ._contacts import ContactRequest
 
-__all__ = ["Refused", "Slot", "changes_of", "enforce_limit", "find_slot", "is_repeated", "remove_all"]
+__all__ = [
+    "Refused",
+    "Slot",
+    "change_of",
+    "changes_of",
+    "enforce_limit",
+    "find_slot",
+    "is_meant",
+    "is_repeated",
+    "remove_all",
+]
 
 
 class Refused(Exception):
@@ -36,6 +46,11 @@ class Slot:
     current: Binding | None
     touched: bool = False
     """Whether the request has spoken of it."""
+
+
+def is_meant(binding: Binding, wanted: ContactRequest) -> bool:
+    """Tell whether a contact speaks of a binding. Source: RFC 3261 §10.3 step 7, §19.1.4."""
+    return binding.contact == wanted.contact or _equivalent(binding.contact, wanted)
 
 
 def find_slot(slots: list[Slot], wanted: ContactRequest, *, outbound: bool) -> Slot | None:
@@ -91,13 +106,13 @@ def is_repeated(previous: Binding, call_id: str, cseq: int, *, removing: bool) -
     raise Refused(500, "CSeq Out Of Order")
 
 
-def remove_all(held: Iterable[Binding], call_id: str, cseq: int) -> list[Slot]:
+def remove_all(held: Iterable[Binding], call_id: str, cseq: int) -> list[BindingChanged]:
     """Empty an address of record, as `Contact: *` asks. Source: RFC 3261 §10.3 step 6."""
-    slots = []
+    changes = []
     for binding in held:
         is_repeated(binding, call_id, cseq, removing=True)
-        slots.append(Slot(binding, None, True))
-    return slots
+        changes.append(BindingChanged("removed", binding))
+    return changes
 
 
 def enforce_limit(slots: list[Slot], limit: int, *, evict_oldest: bool, retry_after: int) -> None:
@@ -128,19 +143,17 @@ def enforce_limit(slots: list[Slot], limit: int, *, evict_oldest: bool, retry_af
 
 def changes_of(slots: list[Slot]) -> list[BindingChanged]:
     """Tell what became of each binding, in the order of the slots."""
-    changes = []
-    for slot in slots:
-        previous, current = slot.previous, slot.current
-        if current is previous:
-            continue
-        if current is None:
-            if previous is not None:
-                changes.append(BindingChanged("removed", previous))
-        elif previous is None:
-            changes.append(BindingChanged("added", current))
-        else:
-            changes.append(BindingChanged("refreshed", current, previous))
-    return changes
+    return [change_of(slot.previous, slot.current) for slot in slots if slot.current is not slot.previous]
+
+
+def change_of(previous: Binding | None, current: Binding | None) -> BindingChanged:
+    """Tell what became of a binding that is not what it was."""
+    if current is None:
+        assert previous is not None
+        return BindingChanged("removed", previous)
+    if previous is None:
+        return BindingChanged("added", current)
+    return BindingChanged("refreshed", current, previous)
 
 
 def _last_modified(slot: Slot) -> float:

@@ -1,0 +1,104 @@
+"""Terms: what a REGISTER says that goes for all its contacts, read once.
+
+Here: the request's share of a binding, and making the binding. Not here: what each contact asks for
+(`_contacts.py`), nor which binding it replaces (`_update.py`).
+"""
+
+from sys import intern
+from typing import Final
+
+import attrs
+
+from trunkline.sip_parser import Request
+from trunkline.sip_transaction import Flow
+
+from ._bindings import NATED, Binding, socket_name
+from ._contacts import ContactRequest, check_storable, delta_seconds, methods_of
+
+__all__ = ["Terms", "read_terms"]
+
+_MAX_CALL_ID: Final = 255
+_MAX_USER_AGENT: Final = 255
+
+
+@attrs.define(slots=True, eq=False)
+class Terms:
+    """Hold what all bindings of one REGISTER have in common."""
+
+    call_id: str
+    cseq: int
+    expires: int | None
+    """Seconds asked for with Expires, for contacts that do not say; None = the header is absent."""
+    user_agent: str
+    methods: int | None
+    """From Allow, as bits; None = the header is absent."""
+    flow: Flow
+    """What it came by."""
+    path: tuple[str, ...]
+    received: str | None
+    nated: bool
+    now: float
+    """Unix seconds."""
+
+    def bind(self, aor: str, wanted: ContactRequest, seconds: int, previous: Binding | None) -> Binding:
+        """Make a binding that ends after so many seconds, in place of a previous one if there is one."""
+        flow = self.flow
+        flags = cflags = 0
+        if previous is not None:
+            aor, flags, cflags = previous.aor, previous.flags, previous.cflags & ~NATED
+        return Binding(
+            aor,
+            wanted.contact,
+            self.received,
+            self.path,
+            wanted.q,
+            self.now + seconds,
+            self.call_id,
+            self.cseq,
+            self.user_agent,
+            socket_name(flow.transport, flow.local),
+            flags,
+            cflags | NATED if self.nated else cflags,
+            self.methods if wanted.methods is None else wanted.methods,
+            wanted.instance,
+            wanted.reg_id,
+            self.now,
+            flow if flow.connection else None,
+        )
+
+
+def read_terms(
+    request: Request, flow: Flow, path: tuple[str, ...], received: str | None, nated: bool, now: float
+) -> Terms:
+    """Read the headers that go for all contacts of a REGISTER.
+
+    Raises:
+        RemoteProtocolError: the Call-ID is longer than we store.
+    """
+    headers = request.headers
+    call_id = request.call_id
+    check_storable(call_id, _MAX_CALL_ID, "Call-ID")
+    expires = headers.get("expires")
+    allow = headers.get("allow")
+    return Terms(
+        call_id,
+        request.cseq.number,
+        None if expires is None else delta_seconds(expires),
+        _user_agent(headers.get("user-agent")),
+        None if allow is None else methods_of(allow),
+        flow,
+        path,
+        received,
+        nated,
+        now,
+    )
+
+
+def _user_agent(text: str | None) -> str:
+    if not text:
+        return ""
+    text = text[:_MAX_USER_AGENT]
+    if not text.isprintable():
+        text = "".join([char if char.isprintable() else "?" for char in text])
+    # the same few names come from every phone
+    return intern(text)
