@@ -6,6 +6,7 @@ Source: RFC 3261 §8.2.6
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from ._errors import LocalProtocolError, RemoteProtocolError
@@ -75,7 +76,16 @@ def make_response(
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
         if canonical in cache:
             result._forget(canonical)
-    return Response(status, reason_phrase(status) if reason is None else reason, result)
+    if reason is not None:
+        return Response(status, reason, result)
+    response = Response.__new__(Response)
+    response._version = "SIP/2.0"
+    response._start, response._reason = _start_of(status)
+    response._status = status
+    response._body = b""
+    response._changed = True
+    response.headers = result
+    return response
 
 
 def response_bytes(
@@ -115,7 +125,7 @@ def response_bytes(
     to_tag = None
     if to is not None and not _has_tag(request):
         to_tag = tag_of("\n".join(lines))
-    if reason is not None or not 200 <= status <= 699 or (to_tag is not None and not to_tag.isalnum()):
+    if reason is not None or status < 200 or (to_tag is not None and not to_tag.isalnum()):
         return make_response(request, status, reason, to_tag=to_tag, headers=fields).to_bytes()
     if to_tag is not None and to is not None:
         lines[to] = f"{lines[to].rstrip()};tag={to_tag}"
@@ -126,14 +136,24 @@ def response_bytes(
         if canonical == "content-length":
             return make_response(request, status, to_tag=to_tag, headers=fields).to_bytes()
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
-    text = "\r\n".join([f"SIP/2.0 {status} {reason_phrase(status)}", *lines, _EMPTY_BODY])
+    text = "\r\n".join([_start_of(status)[0], *lines, _EMPTY_BODY])
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
 
 
+@lru_cache(512)
+def _start_of(status: int) -> tuple[str, str]:
+    """Give the status line of a status, and its phrase, once both are found to be sound."""
+    response = Response(status, reason_phrase(status))
+    return response.start_line(), response.reason
+
+
 def _has_tag(request: Request) -> bool:
+    to = request.headers._cache.get("to")
+    if to is not None:
+        return bool(to.params.get("tag"))
     try:
         return request.to.tag is not None
     except RemoteProtocolError:

@@ -71,9 +71,9 @@ class StatelessAnswers:
 
         Source: RFC 3261 §8.2.6, §8.2.7
         """
-        data = response_bytes(
-            request, status, reason, tag_of=self._tag_of, headers=(*self._headers, *headers)
-        )
+        if self._headers:
+            headers = (*self._headers, *headers)
+        data = response_bytes(request, status, reason, tag_of=self._tag_of, headers=headers)
         return Send(data, response_flow, None)
 
     def is_acknowledged_by(self, ack: Request) -> bool:
