@@ -129,7 +129,11 @@ changes = st.tuples(
     st.sampled_from(["a", "b", "c"]),
     st.fixed_dictionaries(
         {"cseq": st.integers(0, 9), "expires": st.sampled_from([0, 4e9]), "call_id": strange_text},
-        optional={"user_agent": st.sampled_from(["x", "y"]), "q": st.just(0.5), "path": st.just(("<sip:p>",))},
+        optional={
+            "user_agent": st.sampled_from(["x", "y"]),
+            "q": st.just(0.5),
+            "path": st.just(("<sip:p>",)),
+        },
     ),
 )
 
@@ -146,8 +150,7 @@ def test_a_row_that_is_changed_in_place_is_the_row_written_anew(
     for group in groups:
         batch = Batch()
         with closing(sqlite3.connect(shared.path)) as connection, connection:
-            for kind, user, fields in group:
-                before = held.get(user)
+            for kind, user, _ in group:
                 if kind == "lost":  # somebody else's hands
                     connection.execute("DELETE FROM location WHERE username = ?", (user,))
                 elif kind == "doubled":

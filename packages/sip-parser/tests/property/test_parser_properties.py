@@ -22,8 +22,8 @@ from trunkline.sip_parser import (
     make_response,
     parse_datagram,
     parse_uri,
-    response_bytes,
     quote,
+    response_bytes,
     unquote,
 )
 from trunkline.sip_parser._address import read_address, read_any_address

@@ -95,9 +95,8 @@ def _delete(target: TableClause, *names: str) -> Statement:
 DELETE_BINDING = _delete(LOCATION, "username", "domain", "contact")
 INSERT_BINDING = _insert(LOCATION)
 # Where a phone only registers again, most of its row and all of the index stay as they are.
-_REFRESHED = ("expires", "callid", "cseq", "last_modified")
 _REFRESH_BINDINGS = (
-    f"UPDATE location SET {', '.join(f'{name} = v.column{place}' for place, name in enumerate(_REFRESHED, 4))}"
+    "UPDATE location SET expires = v.column4, callid = v.column5, cseq = v.column6, last_modified = v.column7"
     " FROM (VALUES {rows}) AS v WHERE location.username = v.column1"
     " AND coalesce(location.domain, '') = v.column2 AND location.contact = v.column3"
 )
