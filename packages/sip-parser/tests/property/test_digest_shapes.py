@@ -1,10 +1,12 @@
 """Digest parameters read by the shape of those before are what reading them letter by letter gives."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trunkline.sip_parser import DigestCredentials, RemoteProtocolError
+from trunkline.sip_parser import DigestCredentials, LocalProtocolError, RemoteProtocolError, digest_response
 from trunkline.sip_parser._digest import _by_shape, _credentials_by_shape, _params_of, _shape
 from trunkline.sip_parser.testing import digest_challenges, digest_credentials
 
@@ -80,6 +82,31 @@ def test_credentials_as_phones_write_them_are_read_by_shape() -> None:
         'Digest username="a",realm="r",nonce="n",uri="sip:b",response="C",algorithm=md5,qop=auth,nc=0000000a,'
         'cnonce="x"'
     ) == DigestCredentials("a", "r", "n", "sip:b", "c", "MD5", "x", None, "auth", 10, False, "0000000a")
+
+
+@given(digest_credentials(), st.sampled_from(["REGISTER", "INVITE", "X" * 300]))
+def test_the_expected_response_is_the_one_that_the_arithmetic_gives(
+    credentials: DigestCredentials, method: str
+) -> None:
+    def computed(compute: Callable[[], str]) -> str:
+        try:
+            return compute()
+        except LocalProtocolError as error:
+            return str(error)
+
+    c = credentials
+    assert computed(lambda: c.expected_response("f" * 32, method=method)) == computed(
+        lambda: digest_response(
+            "f" * 32,
+            method=method,
+            uri=c.uri,
+            nonce=c.nonce,
+            nc=c.nc if c.nc_text is None else c.nc_text,
+            cnonce=c.cnonce,
+            qop=c.qop,
+            algorithm=c.algorithm,
+        )
+    )
 
 
 @given(digest_credentials())
