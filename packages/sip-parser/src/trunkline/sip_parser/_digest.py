@@ -369,7 +369,7 @@ def _credentials_by_shape(value: str) -> DigestCredentials | None:
     if len(value) > _SHAPE_LENGTH or "\\" in value or "\n" in value:
         return None
     pieces: list[str | None] = value.split('"')  # type: ignore[assignment]  # None is added
-    order = _order(tuple(pieces[::2])) if len(pieces) % 2 else None  # type: ignore[arg-type]
+    order = _order(tuple(pieces[::2])) if len(pieces) % 2 else None
     if order is None:
         return None
     of_pieces, algorithm, qop, count, userhash, count_text = order
