@@ -11,6 +11,7 @@ from trunkline.sip_parser import (
     DigestCredentials,
     Headers,
     KeepAlive,
+    LocalProtocolError,
     NameAddr,
     RemoteProtocolError,
     Request,
@@ -22,6 +23,7 @@ from trunkline.sip_parser import (
     parse_datagram,
     parse_uri,
     quote,
+    response_bytes,
     unquote,
 )
 from trunkline.sip_parser._address import read_address, read_any_address
@@ -321,6 +323,48 @@ def test_hostile_streams_raise_nothing_but_remote_protocol_error(parts, step):
             for item in reader.receive(stream[start : start + step]):
                 if not isinstance(item, KeepAlive | RemoteProtocolError):
                     read_everything(item)
+
+
+def both_responses(request, *answer, headers=()):
+    def tag_of(copied):
+        assert all(line in copied for line in lines)
+        return "t1"
+
+    lines = [line for name, line in request.headers.items() if name.lower() in {"from", "call-id", "cseq"}]
+    lines = [line for line in lines if "\n" not in line]
+    try:
+        slow = make_response(request, *answer, to_tag="t1", headers=headers).to_bytes()
+    except LocalProtocolError as error:
+        slow = str(error)
+    try:
+        quick = response_bytes(request, *answer, tag_of=tag_of, headers=iter(headers))
+    except LocalProtocolError as error:
+        quick = str(error)
+    return quick, slow
+
+
+@given(
+    requests() | mutated_bytes(),
+    st.integers(199, 701),
+    st.none() | st.sampled_from(["Gone", "", "a\nb"]),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Server", "WWW-Authenticate", "X-Own", "l", "Content-Length", "To", "a b"]),
+            st.text(max_size=4) | st.sampled_from(["0", "7", "\udcff", "\ud800"]),
+        ),
+        max_size=3,
+    ),
+)
+def test_a_response_written_at_once_is_the_one_made(request, status, reason, headers):
+    if isinstance(request, bytes):
+        try:
+            request = parse_datagram(request)
+        except RemoteProtocolError as error:
+            request = error.message
+    if not isinstance(request, Request):
+        return
+    quick, slow = both_responses(request, status, reason, headers=headers)
+    assert quick == slow
 
 
 @given(requests(), st.integers(101, 699))

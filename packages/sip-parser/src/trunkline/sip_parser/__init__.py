@@ -10,7 +10,7 @@ from ._headers import Headers
 from ._hop import forwarded_copy
 from ._messages import Message, Request, Response
 from ._reader import KeepAlive, StreamReader, parse_datagram
-from ._responses import make_response
+from ._responses import make_response, response_bytes
 from ._status import reason_phrase
 from ._uri import OtherUri, TelUri, Uri, parse_uri
 from ._validation import check_message
@@ -51,6 +51,7 @@ __all__ = [
     "parse_uri",
     "quote",
     "reason_phrase",
+    "response_bytes",
     "unescape",
     "unquote",
 ]

@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 import attrs
@@ -31,6 +32,10 @@ _HASHES: Final[dict[str, Callable[[bytes], Any]]] = {
 }
 _SHAPE_LENGTH: Final = 1024
 """Above, credentials are read as they come: a peer cannot make us remember more than this of each."""
+_TEXTS: Final = dict.fromkeys(("username", "realm", "nonce", "uri", "response", "cnonce", "opaque"))
+"""What credentials say in quotes."""
+_WORDS: Final = frozenset(("algorithm", "qop", "nc", "userhash"))
+"""What they say without."""
 _WITHOUT_SESSION: Final = frozenset(("MD5", "SHA-256", "SHA-512-256"))
 # A parameter with its comma, an empty element, or whatever is neither: so the whole text is found in one go.
 _find_params = re.compile(
@@ -125,6 +130,10 @@ class DigestCredentials:
 
         Source: RFC 7616 §3.4, RFC 3261 §20.7
         """
+        return _credentials_by_shape(value) or cls._read(value)
+
+    @classmethod
+    def _read(cls, value: str) -> DigestCredentials:
         needed = ("realm", "nonce", "uri", "response")
         params = _parse(value, "credentials", needed)
         username = params.get("username")
@@ -174,6 +183,18 @@ class DigestCredentials:
 
         Source: RFC 7616 §3.4.1
         """
+        uri, count, cnonce = self.uri, self.nc_text, self.cnonce
+        if (
+            self.algorithm == "MD5"
+            and self.qop == "auth"
+            and count is not None
+            and cnonce is not None
+            and len(method) + len(uri) < REMEMBERED_LENGTH
+        ):
+            # as `digest_response`, for what nearly all phones say
+            ha2 = _remembered_ha2("MD5", f"{method}:{uri}")
+            data = f"{ha1}:{self.nonce}:{count}:{cnonce}:auth:{ha2}".encode("utf-8", "surrogateescape")
+            return hashlib.md5(data, usedforsecurity=False).hexdigest()
         return digest_response(
             ha1,
             method=method,
@@ -338,6 +359,68 @@ def _shape(between: tuple[str, ...]) -> tuple[tuple[str, ...], dict[str, str]] |
     if list(quoted) != places:
         return None
     return tuple(quoted.values()), {name: text for name, text in params.items() if text not in quoted}
+
+
+def _credentials_by_shape(value: str) -> DigestCredentials | None:
+    """Read credentials as nearly all phones write them, whose shape tells already which piece is what.
+
+    Gives None for what has to be read parameter by parameter.
+    """
+    if len(value) > _SHAPE_LENGTH or "\\" in value or "\n" in value:
+        return None
+    pieces: list[str | None] = value.split('"')  # type: ignore[assignment]  # None is added
+    order = _order(tuple(pieces[::2])) if len(pieces) % 2 else None
+    if order is None:
+        return None
+    of_pieces, algorithm, qop, count, userhash, count_text = order
+    pieces.append(None)
+    username, realm, nonce, uri, response, cnonce, opaque = of_pieces(pieces)
+    return DigestCredentials(
+        username,
+        realm,
+        nonce,
+        uri,
+        response.lower(),
+        algorithm,
+        cnonce,
+        opaque,
+        qop,
+        count,
+        userhash,
+        count_text,
+    )
+
+
+@lru_cache(256)
+def _order(
+    between: tuple[str, ...],
+) -> tuple[Callable[[Any], tuple[Any, ...]], str, str | None, int | None, bool, str | None] | None:
+    """Read what stands outside of the quotes of credentials: where each text is, and what they say besides.
+
+    Gives None when a text stands without quotes, or anything else within them.
+    """
+    shape = _shape(between)
+    if shape is None:
+        return None
+    names, plain = shape
+    if not plain.keys().isdisjoint(_TEXTS) or not _WORDS.isdisjoint(names):
+        return None
+    if any(name not in names for name in ("username", "realm", "nonce", "uri", "response")):
+        return None
+    count, qop = plain.get("nc"), plain.get("qop")
+    if (count is not None and _is_nonce_count(count) is None) or (
+        qop and (count is None or "cnonce" not in names)
+    ):
+        return None
+    places = [2 * names.index(name) + 1 if name in names else -1 for name in _TEXTS]
+    return (
+        itemgetter(*places),
+        _spelled(plain.get("algorithm")),
+        qop.lower() if qop else None,
+        None if count is None else int(count, 16),
+        plain.get("userhash", "").lower() == "true",
+        count,
+    )
 
 
 def _params_of(value: str, what: str) -> dict[str, str]:

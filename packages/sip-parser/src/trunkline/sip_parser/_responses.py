@@ -5,17 +5,20 @@ Source: RFC 3261 §8.2.6
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from ._errors import LocalProtocolError, RemoteProtocolError
 from ._grammar import is_token
-from ._headers import Headers
+from ._headers import Headers, _check_value
 from ._messages import Request, Response
+from ._names import CANONICAL, WRITTEN_NAMES, canonical_name
 from ._status import reason_phrase
 
 _COPIED: Final = frozenset(("via", "from", "to", "call-id", "cseq"))
 _COPIED_INTO_100: Final = _COPIED | {"timestamp"}
+_EMPTY_BODY: Final = "Content-Length: 0\r\n\r\n"
 _SHARED: Final[tuple[str, ...]] = ("via", "*via", "from", "call-id", "cseq", "to")
 
 
@@ -65,11 +68,92 @@ def make_response(
     result._cache = cache
     result._changed = True
     for name, value in headers:
-        result.add(name, value)
-    return Response(status, reason_phrase(status) if reason is None else reason, result)
+        # as `Headers.add`, which costs more than writing the line
+        canonical = CANONICAL.get(name) or canonical_name(name)
+        if not value.isprintable():
+            _check_value(name, value)
+        names.append(canonical)
+        lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
+        if canonical in cache:
+            result._forget(canonical)
+    if reason is not None:
+        return Response(status, reason, result)
+    response = Response.__new__(Response)
+    response._version = "SIP/2.0"
+    response._start, response._reason = _start_of(status)
+    response._status = status
+    response._body = b""
+    response._changed = True
+    response.headers = result
+    return response
+
+
+def response_bytes(
+    request: Request,
+    status: int,
+    reason: str | None = None,
+    *,
+    tag_of: Callable[[str], str],
+    headers: Iterable[tuple[str, str]] = (),
+) -> bytes:
+    """Write the response to a request at once, for whom its bytes are enough.
+
+    They are those of `make_response(...).to_bytes()`.
+
+    Args:
+        request: what is answered; not changed.
+        status: 200 to 699.
+        reason: the phrase; the registered one by default.
+        tag_of: makes the tag for a To that has none, out of the text of the lines that are copied: the same
+            for every copy of the request.
+        headers: further names and values, added at the end.
+
+    Raises:
+        LocalProtocolError: a status, reason, tag or header that cannot be written.
+
+    Source: RFC 3261 §8.2.6.1, §8.2.6.2, §8.2.7
+    """
+    fields = tuple(headers)
+    source = request.headers
+    lines: list[str] = []
+    to = None
+    for name, line in zip(source._names, source._lines, strict=True):
+        if name in _COPIED:
+            if name == "to" and to is None:
+                to = len(lines)
+            lines.append(line)
+    to_tag = None
+    if to is not None and not _has_tag(request):
+        to_tag = tag_of("\n".join(lines))
+    if reason is not None or status < 200 or (to_tag is not None and not to_tag.isalnum()):
+        return make_response(request, status, reason, to_tag=to_tag, headers=fields).to_bytes()
+    if to_tag is not None and to is not None:
+        lines[to] = f"{lines[to].rstrip()};tag={to_tag}"
+    for name, value in fields:
+        canonical = CANONICAL.get(name) or canonical_name(name)
+        if not value.isprintable():
+            _check_value(name, value)
+        if canonical == "content-length":
+            return make_response(request, status, to_tag=to_tag, headers=fields).to_bytes()
+        lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
+    text = "\r\n".join([_start_of(status)[0], *lines, _EMPTY_BODY])
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
+
+
+@lru_cache(512)
+def _start_of(status: int) -> tuple[str, str]:
+    """Give the status line of a status, and its phrase, once both are found to be sound."""
+    response = Response(status, reason_phrase(status))
+    return response.start_line(), response.reason
 
 
 def _has_tag(request: Request) -> bool:
+    to = request.headers._cache.get("to")
+    if to is not None:
+        return bool(to.params.get("tag"))
     try:
         return request.to.tag is not None
     except RemoteProtocolError:

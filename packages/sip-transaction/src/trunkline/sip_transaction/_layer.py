@@ -41,7 +41,7 @@ from ._routing import mark_source
 from ._server import ServerTransaction, ServerTransactions
 from ._stateless import StatelessAnswers
 from ._statistics import Statistics
-from ._tables import ClientInput, ServerInput, State
+from ._tables import ClientInput, ServerInput
 from ._timers import TimerQueue, TimerValues
 from ._top_via import TopVia, read_top_via
 
@@ -248,12 +248,12 @@ class TransactionLayer:
         """
         if status < 300:
             raise LocalProtocolError(f"expected a status from 300 for an answer without state, got {status}")
-        if transaction.last_status >= 200 or transaction.state is State.TERMINATED:
+        if transaction.last_status >= 200 or not self._servers.forget(transaction):
             return []
-        self._servers.forget(transaction)
         transaction.last_status = status
-        self.statistics.user_replies += 1
-        self.statistics.finals[status // 100] += 1
+        statistics = self.statistics
+        statistics.user_replies += 1
+        statistics.finals[status // 100] += 1
         request, flow = transaction.request, transaction.response_flow
         return [self._stateless.answer(request, status, reason, headers, flow)]
 

@@ -248,11 +248,24 @@ class ServerTransactions:
             transaction._last = Send(transaction._last.data, instead, transaction.key)
             effects.append(transaction._last)
 
-    def forget(self, transaction: ServerTransaction) -> None:
-        """Take a transaction out without a word. See `TransactionLayer.forget`."""
-        if transaction.state is not State.TERMINATED:
+    def forget(self, transaction: ServerTransaction) -> bool:
+        """Take a transaction out without a word. See `TransactionLayer.forget`.
+
+        Returns:
+            False when it was over already.
+        """
+        if transaction._row[-1] is State.TERMINATED:
+            return False
+        line = transaction._short
+        if line is not None and transaction._long is None and not self._ack_keys:
+            # one that was not answered yet, as nearly all
+            line.pop(transaction, None)
+            transaction._short = None
+            del self.by_key[transaction.key]
+        else:
             self._forget_quietly(transaction, None, 0.0, [])
-            transaction._row = self._terminated
+        transaction._row = self._terminated
+        return True
 
     def step(
         self, transaction: ServerTransaction, input_: int, subject: Any, now: float, effects: Effects

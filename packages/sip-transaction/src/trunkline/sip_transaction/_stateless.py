@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
-from trunkline.sip_parser import RemoteProtocolError, Request, make_response
+from trunkline.sip_parser import RemoteProtocolError, Request, response_bytes
 
 from ._events import Send
 from ._flow import Flow
@@ -71,16 +71,16 @@ class StatelessAnswers:
 
         Source: RFC 3261 §8.2.6, §8.2.7
         """
-        to_tag = self._tag + _digest(request)
-        response = make_response(request, status, reason, to_tag=to_tag, headers=(*self._headers, *headers))
-        return Send(response.to_bytes(), response_flow, None)
+        if self._headers:
+            headers = (*self._headers, *headers)
+        data = response_bytes(request, status, reason, tag_of=self._tag_of, headers=headers)
+        return Send(data, response_flow, None)
 
     def is_acknowledged_by(self, ack: Request) -> bool:
         """Tell whether an ACK belongs to an answer made here."""
         return self._tag in (ack.headers.get("to") or "")
 
-
-def _digest(request: Request) -> str:
-    headers = request.headers
-    copied = "\n".join(str(headers.get(name)) for name in ("via", "call-id", "cseq", "from"))
-    return blake2b(copied.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+    def _tag_of(self, copied: str) -> str:
+        """Make the To tag, out of what the answer repeats of the request."""
+        data = copied.encode("utf-8", "surrogateescape")
+        return self._tag + blake2b(data, digest_size=6).hexdigest()

@@ -85,6 +85,15 @@ class Database:
         if rows:
             self._run[statement](rows)
 
+    def refresh(self, connection: Connection, rows: Sequence[Row]) -> bool:
+        """Change what is new in the rows of bindings, as `Prepared` does for an engine."""
+        found = [row for row in rows if row[:3] in self.bindings]
+        for username, domain, contact, expires, callid, cseq, last_modified in found:
+            key = username, domain, contact
+            before = self.bindings[key]
+            self.bindings[key] = (*before[:5], expires, before[6], callid, cseq, last_modified, *before[10:])
+        return len(found) == len(rows)
+
     def _delete_bindings(self, rows: Sequence[Row]) -> None:
         for key in rows:
             self.bindings.pop(key, None)

@@ -75,14 +75,16 @@ class Decisions:
     def _challenge(
         self, transaction: ServerTransaction, context: RequestContext, decision: Challenge, now: float
     ) -> None:
-        self._stack.statistics.challenges += 1
+        stack = self._stack
+        stack.statistics.challenges += 1
         proxy = context.request.method != "REGISTER"
         name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
-        challenges = self._stack.authenticator.challenges(decision.realm, stale=decision.stale, at=context.at)
-        headers = (*((name, value) for value in challenges), *self._stack.server_header)
+        challenges = stack.authenticator.challenges(decision.realm, stale=decision.stale, at=context.at)
+        headers = [(name, value) for value in challenges]
+        headers += stack.server_header
         # nothing is kept of who has shown no credentials, as with the classic provider (RFC 3261 §26.3.2.4)
-        effects = self._stack.layer.respond_statelessly(transaction, 407 if proxy else 401, headers=headers)
-        self._stack.carry_on(effects, now)
+        effects = stack.layer.respond_statelessly(transaction, 407 if proxy else 401, headers=headers)
+        stack.carry_on(effects, now)
 
     def _redirect(
         self, transaction: ServerTransaction, _: RequestContext, decision: Redirect, now: float

@@ -46,7 +46,7 @@ class Registrations:
             decision.address_of_record,
             flow,
             at=context.at,
-            received=received_uri(flow) if nated or self._binds_flow(request) else None,
+            received=received_uri(flow) if nated or (outbound and self._binds_flow(request)) else None,
             nated=nated,
             headers=(*stack.server_header, SUPPORTED) if outbound else stack.server_header,
         )
@@ -87,8 +87,6 @@ class Registrations:
 
     def _binds_flow(self, request: Request) -> bool:
         """Tell whether a REGISTER is about a flow: where it comes from is then the way back, NAT or not."""
-        if not self._stack.ways.flows.outbound or "supported" not in request.headers:
-            return False
         if "outbound" not in request.supported:
             return False
         return any("reg-id" in contact.params for contact in request.contacts)

@@ -36,7 +36,7 @@ class Refused:
 
 _as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _TIME, _CREATED = (_statements.INSERT_ACC.names.index(name) for name in ("time", "created"))
-_WRITES = ("_acc", "_alive", "_bindings", "_cdrs", "_missed", "_removed", "_saved")
+_WRITES = ("_acc", "_alive", "_bindings", "_cdrs", "_missed", "_refreshed", "_removed", "_saved")
 
 
 class Batch:
@@ -52,6 +52,8 @@ class Batch:
         self._is_again = False
         self._stamp = ""
         self._bindings: dict[Row, Row | None] = {}
+        # what a phone that registers again changes, and the whole of it, for a row that is not there
+        self._refreshed: dict[Row, tuple[Row, Binding]] = {}
         self._removed: dict[Row, None] = {}
         self._saved: dict[Row, Row] = {}
         self._alive: list[Row] = []
@@ -69,14 +71,24 @@ class Batch:
             binding: what to store.
             previous: what it stands for now, when the contact may have been spelled in another way.
         """
-        if previous is not None and previous.contact != binding.contact:
-            self.remove_binding(previous)
+        if previous is not None:
+            if previous.contact != binding.contact:
+                self.remove_binding(previous)
+            elif _rows.kept_by_refresh(previous) == _rows.kept_by_refresh(binding):
+                row = _rows.refresh_row(binding)
+                key = row[:3]
+                if key not in self._bindings:
+                    self._refreshed[key] = row, binding
+                    return
         key, row = _rows.binding_rows(binding)
+        self._refreshed.pop(key, None)
         self._bindings[key] = row
 
     def remove_binding(self, binding: Binding) -> None:
         """Remove what is stored under a binding's address and contact."""
-        self._bindings[_rows.binding_key(binding)] = None
+        key = _rows.binding_key(binding)
+        self._refreshed.pop(key, None)
+        self._bindings[key] = None
 
     def acc(self, row: AccRow) -> None:
         """Add a row to table acc."""
@@ -148,9 +160,19 @@ class Batch:
 
     def execute(self, connection: Connection | PoolProxiedConnection, prepared: Prepared) -> None:
         """Run the statements, each once for all its rows; the caller commits."""
+        if self._refreshed:
+            self._refresh(connection, prepared)
         for statement, rows in self._statements():
             prepared.run(connection, statement, rows)
         self._is_again = True
+
+    def _refresh(self, connection: Connection | PoolProxiedConnection, prepared: Prepared) -> None:
+        """Change the rows of phones that registered again; who has none, or not only one, gets it anew."""
+        rows = [row for row, _ in self._refreshed.values()]
+        if not prepared.refresh(connection, rows):
+            whole = [_rows.binding_rows(binding)[1] for _, binding in self._refreshed.values()]
+            prepared.run(connection, _statements.DELETE_BINDING, list(self._refreshed))
+            prepared.run(connection, _statements.INSERT_BINDING, whole)
 
     def singles(self) -> Iterator[Batch]:
         """Give batches of one write each, for finding the one that the database will not have."""
@@ -159,7 +181,9 @@ class Batch:
             for key in writes:
                 single = Batch()
                 single._is_again = self._is_again
-                if isinstance(writes, dict):
+                if name == "_refreshed":
+                    single._bindings[key] = _rows.binding_rows(writes[key][1])[1]
+                elif isinstance(writes, dict):
                     getattr(single, name)[key] = writes[key]
                 else:
                     getattr(single, name).append(key)

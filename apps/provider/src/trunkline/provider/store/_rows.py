@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -127,6 +128,22 @@ def binding_rows(binding: Binding) -> tuple[Row, Row]:
         None if reg_id is None else bounded(reg_id),
     )
     return row[:3], row
+
+
+kept_by_refresh = attrgetter(
+    "aor", "received", "path", "q", "socket", "flags", "cflags", "user_agent", "methods", "instance", "reg_id"
+)
+"""Gives what a phone that registers again leaves as it is, nearly always, apart from the contact."""
+
+
+def refresh_row(binding: Binding) -> Row:
+    """Give what finds a binding's row, and what changes in it when nothing else has changed."""
+    aor, contact, call_id = texts(binding.aor, binding.contact, binding.call_id)
+    username, at, domain = aor.rpartition("@")
+    if not at:
+        username, domain = domain, ""
+    expires, last_modified = moment(binding.expires), moment(binding.last_modified)
+    return username, domain, contact, expires, call_id, bounded(binding.cseq), last_modified
 
 
 def binding_key(binding: Binding) -> Row:

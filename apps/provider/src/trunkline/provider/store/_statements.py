@@ -91,9 +91,16 @@ def _delete(target: TableClause, *names: str) -> Statement:
     )
 
 
-# A location row has no unique key in OpenSIPS's schema, so that refreshing it is removing and adding.
+# A location row has no unique key in OpenSIPS's schema, so that storing it is removing and adding.
 DELETE_BINDING = _delete(LOCATION, "username", "domain", "contact")
 INSERT_BINDING = _insert(LOCATION)
+# Where a phone only registers again, most of its row and all of the index stay as they are.
+_REFRESH_BINDINGS = (
+    "UPDATE location SET expires = v.column4, callid = v.column5, cseq = v.column6, last_modified = v.column7"
+    " FROM (VALUES {rows}) AS v WHERE location.username = v.column1"
+    " AND coalesce(location.domain, '') = v.column2 AND location.contact = v.column3"
+)
+_MOST_REFRESHED = 32
 TOUCH_CALL = Statement(
     LIVE_CALLS.name,
     update(LIVE_CALLS)
@@ -145,6 +152,11 @@ class Prepared:
         self._texts: dict[Statement, list[str]] = {}
         self._cuts: dict[Statement, list[tuple[int, int]]] = {}
         self._dialect = dialect
+        self._refreshes: list[str] = []
+        if dialect.name == "sqlite" and dialect.loaded_dbapi.sqlite_version_info >= (3, 33):
+            one = "(?, ?, ?, ?, ?, ?, ?)"
+            sizes = range(1, _MOST_REFRESHED + 1)
+            self._refreshes = [_REFRESH_BINDINGS.format(rows=", ".join([one] * size)) for size in sizes]
         for statement in HOT_STATEMENTS:
             compiled = str(statement.executable.compile(dialect=dialect, column_keys=list(statement.names)))
             sizes = range(1, _most(statement) + 1 if dialect.positional else 2)
@@ -180,17 +192,39 @@ class Prepared:
                 return
             connection = connection.connection
         driver = self._dialect.loaded_dbapi
+        self._execute(connection, driver, texts, rows)
+
+    def refresh(self, connection: Connection | PoolProxiedConnection, rows: Sequence[Row]) -> bool:
+        """Change what is new in the rows of bindings, where the engine can do so for many at once.
+
+        Returns:
+            False when that is not done for every one: it cannot, or one has no row, or several.
+
+        Raises:
+            DBAPIError: the database will not, or cannot.
+        """
+        driver = self._dialect.loaded_dbapi
+        if not self._refreshes or isinstance(connection, Connection):
+            return False
+        return self._execute(connection, driver, self._refreshes, rows) == len(rows)
+
+    def _execute(
+        self, connection: PoolProxiedConnection, driver: Any, texts: Sequence[str], rows: Sequence[Row]
+    ) -> int:
+        """Run a statement, given for one row, for two and so on; says how many rows it changed."""
         cursor = connection.cursor()
-        text = ""
+        text, changed = "", 0
         try:
             for start in range(0, len(rows), len(texts)):
                 some = rows[start : start + len(texts)]
                 text = texts[len(some) - 1]
                 cursor.execute(text, tuple(chain.from_iterable(some)))
+                changed += cursor.rowcount
         except driver.Error as error:
             raise DBAPIError.instance(text, (), error, driver.Error, dialect=self._dialect) from error
         finally:
             cursor.close()
+        return changed
 
 
 def _most(statement: Statement) -> int:

@@ -15,7 +15,7 @@ _HEADERS: Final = {False: "authorization", True: "proxy-authorization"}
 
 @lru_cache(maxsize=256)
 def around_nonce(
-    realm: str, algorithms: tuple[str, ...], *, qop: bool, stale: bool
+    realm: str, algorithms: tuple[str, ...], qop: bool, stale: bool
 ) -> tuple[tuple[str, str], ...]:
     """Write the values of WWW-Authenticate or Proxy-Authenticate but for the nonce, which alone is new.
 
@@ -44,11 +44,18 @@ def find_credentials(request: Request, realm: str, *, proxy: bool) -> DigestCred
     Source: RFC 3261 §22.2, §22.3.
     """
     name = _HEADERS[proxy]
-    if name in request.headers:
-        for value in request.headers.get_all(name):
-            credentials = _parse(value)
-            if credentials is not None and credentials.realm == realm:
-                return credentials
+    first = request.headers.get(name)
+    if first is None:
+        return None
+    # those of a REGISTER are read once, so that nothing is gained by remembering them
+    read = _parse if proxy else _parse.__wrapped__
+    credentials = read(first)
+    if credentials is not None and credentials.realm == realm:
+        return credentials
+    for value in request.headers.get_all(name)[1:]:
+        credentials = read(value)
+        if credentials is not None and credentials.realm == realm:
+            return credentials
     return None
 
 

@@ -113,7 +113,7 @@ class Authenticator:
         Source: RFC 3261 §22.2, §22.3; RFC 8760 §2.3.
         """
         nonce = self._nonces.issue(at.timestamp())
-        around = around_nonce(realm, self._algorithms, qop=self._qop, stale=stale)
+        around = around_nonce(realm, self._algorithms, self._qop, stale)
         return [begin + nonce + end for begin, end in around]
 
     def verify(

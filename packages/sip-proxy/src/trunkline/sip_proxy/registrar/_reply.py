@@ -30,6 +30,8 @@ def contact_line(binding: Binding, now_epoch: float, permanent: int) -> str:
     expires = binding.expires
     left = (int(expires - now_epoch) or 1) if expires else permanent
     text = f"<{binding.contact}>;expires={left}"
+    if binding.q == 1 and binding.received is None and binding.instance is None:
+        return text
     if 0 <= binding.q < 1:
         text += f";q={binding.q:.3g}"
     if binding.received is not None:

@@ -22,7 +22,6 @@ __all__ = [
     "changes_of",
     "enforce_limit",
     "find_slot",
-    "is_meant",
     "is_repeated",
     "remove_all",
 ]
@@ -46,11 +45,6 @@ class Slot:
     current: Binding | None
     touched: bool = False
     """Whether the request has spoken of it."""
-
-
-def is_meant(binding: Binding, wanted: ContactRequest) -> bool:
-    """Tell whether a contact speaks of a binding. Source: RFC 3261 §10.3 step 7, §19.1.4."""
-    return binding.contact == wanted.contact or _equivalent(binding.contact, wanted)
 
 
 def find_slot(slots: list[Slot], wanted: ContactRequest, *, outbound: bool) -> Slot | None:
