@@ -3,7 +3,9 @@
 Strategy: split once at CRLF. The quick way assumes what nearly every message is, lines that each begin with
 a name and a colon; whatever does not fit (folds, mistakes) falls out of a dictionary and is gone through line
 by line. Eagerly checked are the start line, the header lines, Content-Length and the five headers without
-which nothing can be answered; everything else waits until it is asked for, or for `check_message`.
+which nothing can be answered; everything else waits until it is asked for, or for `check_message`. What is
+asked of nearly every message is read at once all the same, while it is known where it stands; should it be
+wrong, that is still not told before it is asked for.
 
 Source: RFC 3261 §7
 """
@@ -28,6 +30,8 @@ MAX_HEADERS: Final = 256
 """Header lines."""
 
 _MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
+_ALWAYS_ASKED_FOR: Final = ("to", "from", "call-id", "cseq", "max-forwards", "contact")
+"""What is read at once; none of them has a reader of its own (`_typed`)."""
 _OUTLINES: Final = 512
 _OUTLINED: Final = 64
 """How many outlines are remembered, of at most this many lines each."""
@@ -71,19 +75,27 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
     headers._cache = {}
     headers._changed = False
     message = _read_start_line(start_line, headers)
-    is_complete, length_at = _outline(tuple(names)) if len(names) <= _OUTLINED else _outline_of(names)
+    is_complete, length_at, early = _outline(tuple(names)) if len(names) <= _OUTLINED else _outline_of(names)
     if not is_complete:
         _refuse_headers(names, message)
+    cache = headers._cache
     if length_at is not None:
         line = lines[length_at]
         try:
             if len(line) > REMEMBERED_LENGTH or names.count("content-length") > 1:
                 content_length(headers)
             else:
-                headers._cache["content-length"] = remembered_line(line)
+                cache["content-length"] = remembered_line(line)
         except RemoteProtocolError as error:
             error.message = message
             raise
+    try:
+        for name, index in early:
+            line = lines[index]
+            if len(line) <= REMEMBERED_LENGTH:
+                cache[name] = remembered_line(line)
+    except RemoteProtocolError:
+        pass  # whoever asks for it is told
     return message
 
 
@@ -149,14 +161,16 @@ def has_stray_line_end(head: str) -> bool:
     return _stray(head) is not None
 
 
-def _outline_of(names: Sequence[str]) -> tuple[bool, int | None]:
+def _outline_of(names: Sequence[str]) -> tuple[bool, int | None, tuple[tuple[str, int], ...]]:
     """Say what a head's names say by themselves.
 
     Returns:
-        Whether the mandatory headers are there, those of one value once; and where Content-Length is.
+        Whether the mandatory headers are there, those of one value once; where Content-Length is; and what
+        to read at once, with where it is.
     """
     is_complete = all(names.count(name) == 1 for name in _MANDATORY[1:]) and "via" in names
-    return is_complete, names.index("content-length") if "content-length" in names else None
+    early = tuple([(name, names.index(name)) for name in _ALWAYS_ASKED_FOR if names.count(name) == 1])
+    return is_complete, names.index("content-length") if "content-length" in names else None, early
 
 
 _outline = lru_cache(_OUTLINES)(_outline_of)
