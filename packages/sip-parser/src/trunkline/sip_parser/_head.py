@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Final, NoReturn
 
 from ._errors import RemoteProtocolError, shown
-from ._grammar import REMEMBERED_LENGTH, REMEMBERED_VALUES, is_token
+from ._grammar import BLANKS, REMEMBERED_LENGTH, REMEMBERED_VALUES, is_token
 from ._headers import Headers
 from ._messages import Message, Request, Response
 from ._names import CANONICAL, KNOWN_METHODS, WRITTEN_NAMES, learn_name
@@ -30,8 +30,8 @@ MAX_HEADERS: Final = 256
 """Header lines."""
 
 _MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
-_ALWAYS_ASKED_FOR: Final = ("to", "from", "call-id", "cseq", "max-forwards", "contact")
-"""What is read at once; none of them has a reader of its own (`_typed`)."""
+_ALWAYS_ASKED_FOR: Final = ("to", "from", "cseq", "max-forwards", "contact")
+"""What is read at once, besides Call-ID; none of them has a reader of its own (`_typed`)."""
 _OUTLINES: Final = 512
 _OUTLINED: Final = 64
 """How many outlines are remembered, of at most this many lines each."""
@@ -75,7 +75,7 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
     headers._cache = {}
     headers._changed = False
     message = _read_start_line(start_line, headers)
-    is_complete, length_at, early = _outline(tuple(names)) if len(names) <= _OUTLINED else _outline_of(names)
+    is_complete, length_at, call_id_at, early = _outline(tuple(names)) if len(names) <= _OUTLINED else _outline_of(names)
     if not is_complete:
         _refuse_headers(names, message)
     cache = headers._cache
@@ -89,6 +89,9 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
         except RemoteProtocolError as error:
             error.message = message
             raise
+    call_id = lines[call_id_at].partition(":")[2].strip(BLANKS)
+    if call_id and " " not in call_id and "\t" not in call_id and "\n" not in call_id:
+        cache["call-id"] = call_id
     try:
         for name, index in early:
             line = lines[index]
@@ -161,16 +164,17 @@ def has_stray_line_end(head: str) -> bool:
     return _stray(head) is not None
 
 
-def _outline_of(names: Sequence[str]) -> tuple[bool, int | None, tuple[tuple[str, int], ...]]:
+def _outline_of(names: Sequence[str]) -> tuple[bool, int | None, int, tuple[tuple[str, int], ...]]:
     """Say what a head's names say by themselves.
 
     Returns:
-        Whether the mandatory headers are there, those of one value once; where Content-Length is; and what
-        to read at once, with where it is.
+        Whether the mandatory headers are there, those of one value once; where Content-Length is; where
+        Call-ID is; and what else to read at once, with where it is.
     """
     is_complete = all(names.count(name) == 1 for name in _MANDATORY[1:]) and "via" in names
     early = tuple([(name, names.index(name)) for name in _ALWAYS_ASKED_FOR if names.count(name) == 1])
-    return is_complete, names.index("content-length") if "content-length" in names else None, early
+    length_at = names.index("content-length") if "content-length" in names else None
+    return is_complete, length_at, names.index("call-id") if is_complete else -1, early
 
 
 _outline = lru_cache(_OUTLINES)(_outline_of)
