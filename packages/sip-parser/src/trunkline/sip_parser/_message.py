@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import REMEMBERED_LENGTH, FrozenParams
+from ._grammar import NO_PARAMS, REMEMBERED_LENGTH, FrozenParams
 from ._headers import Headers
 from ._more_headers import MoreHeaders
 from ._typed import read_header, remembered_line
@@ -132,13 +132,18 @@ class MessageBase(MoreHeaders):
         return list(self._read("via") if cached is None else cached)
 
     def replace_top_via(
-        self, text: str, transport: str, host: str, port: int | None, params: Mapping[str, str | None]
+        self,
+        text: str,
+        transport: str | None = None,
+        host: str = "",
+        port: int | None = None,
+        params: Mapping[str, str | None] = NO_PARAMS,
     ) -> None:
         """Put another in place of the topmost Via, where its writer knows already how it reads.
 
         Args:
             text: the Via, as `Headers.replace_top` takes it.
-            transport: as reading the text would give it, and so are the others.
+            transport: as reading the text would give it, and so are the others; None: it is not told.
             host: without brackets.
             port: None when the text does not say.
             params: in the order of the text.
@@ -147,11 +152,24 @@ class MessageBase(MoreHeaders):
             LocalProtocolError: there is none to replace, or the text holds a line break or NUL.
         """
         headers = self.headers
-        headers.replace_top("via", text)
-        via = headers._cache["*via"] = Via(transport, host, port, FrozenParams(params))
-        names = headers._names
-        if names.count("via") == 1 and "," not in headers._lines[names.index("via")]:
-            headers._cache["via"] = (via,)
+        names, lines, cache = headers._names, headers._lines, headers._cache
+        is_only = names.count("via") == 1
+        index = names.index("via") if is_only else 0
+        line = lines[index] if is_only else ","
+        if "," not in line and text.isprintable():
+            lines[index] = ("Via: " if line[:4] == "Via:" else line.partition(":")[0] + ": ") + text
+            headers._changed = True
+            if "via" in cache:
+                del cache["via"]
+        else:
+            headers.replace_top("via", text)
+            is_only = is_only and "," not in lines[index]
+        if transport is None:
+            cache.pop("*via", None)
+            return
+        via = cache["*via"] = Via(transport, host, port, FrozenParams(params))
+        if is_only:
+            cache["via"] = (via,)
 
     @property
     def from_(self) -> NameAddr:
