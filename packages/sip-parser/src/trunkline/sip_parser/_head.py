@@ -72,24 +72,27 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
         names, lines = _read_lines(head, lines)
     headers._names = names
     headers._lines = lines
+    headers._at = None
     headers._cache = {}
     headers._changed = False
     message = _read_start_line(start_line, headers)
-    is_complete, length_at, call_id_at, early = _outline(tuple(names)) if len(names) <= _OUTLINED else _outline_of(names)
-    if not is_complete:
+    at, early = _outline(tuple(names)) if len(names) <= _OUTLINED else _outline_of(names)
+    headers._at = at
+    if early is None:
         _refuse_headers(names, message)
     cache = headers._cache
+    length_at = at.get("content-length")
     if length_at is not None:
         line = lines[length_at]
         try:
-            if len(line) > REMEMBERED_LENGTH or names.count("content-length") > 1:
+            if len(line) > REMEMBERED_LENGTH or length_at < 0:
                 content_length(headers)
             else:
                 cache["content-length"] = remembered_line(line)
         except RemoteProtocolError as error:
             error.message = message
             raise
-    call_id = lines[call_id_at].partition(":")[2].strip(BLANKS)
+    call_id = lines[at["call-id"]].partition(":")[2].strip(BLANKS)
     if call_id and " " not in call_id and "\t" not in call_id and "\n" not in call_id:
         cache["call-id"] = call_id
     try:
@@ -164,17 +167,19 @@ def has_stray_line_end(head: str) -> bool:
     return _stray(head) is not None
 
 
-def _outline_of(names: Sequence[str]) -> tuple[bool, int | None, int, tuple[tuple[str, int], ...]]:
+def _outline_of(names: Sequence[str]) -> tuple[dict[str, int], tuple[tuple[str, int], ...] | None]:
     """Say what a head's names say by themselves.
 
     Returns:
-        Whether the mandatory headers are there, those of one value once; where Content-Length is; where
-        Call-ID is; and what else to read at once, with where it is.
+        Where each name stands, -1 for one that comes again; and what to read at once besides Call-ID, with
+        where it is, or None when the mandatory headers are not there, those of one value once.
     """
-    is_complete = all(names.count(name) == 1 for name in _MANDATORY[1:]) and "via" in names
-    early = tuple([(name, names.index(name)) for name in _ALWAYS_ASKED_FOR if names.count(name) == 1])
-    length_at = names.index("content-length") if "content-length" in names else None
-    return is_complete, length_at, names.index("call-id") if is_complete else -1, early
+    at: dict[str, int] = {}
+    for index, name in enumerate(names):
+        at[name] = -1 if name in at else index
+    if "via" not in at or any(at.get(name, -1) < 0 for name in _MANDATORY[1:]):
+        return at, None
+    return at, tuple([(name, at[name]) for name in _ALWAYS_ASKED_FOR if at.get(name, -1) >= 0])
 
 
 _outline = lru_cache(_OUTLINES)(_outline_of)

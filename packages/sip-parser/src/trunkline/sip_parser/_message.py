@@ -96,8 +96,12 @@ class MessageBase(MoreHeaders):
     def _typed(self, key: str) -> Any:
         """Read a header for the first time and remember the result; nearly all have one short line."""
         headers = self.headers
-        names = headers._names
-        if names.count(key) == 1 and len(line := headers._lines[names.index(key)]) <= REMEMBERED_LENGTH:
+        names, at = headers._names, headers._at
+        if at is not None:
+            index = at.get(key, -1)
+        else:
+            index = names.index(key) if names.count(key) == 1 else -1
+        if index >= 0 and len(line := headers._lines[index]) <= REMEMBERED_LENGTH:
             try:
                 value = headers._cache[key] = remembered_line(line)
             except RemoteProtocolError as error:
@@ -153,8 +157,12 @@ class MessageBase(MoreHeaders):
         """
         headers = self.headers
         names, lines, cache = headers._names, headers._lines, headers._cache
-        is_only = names.count("via") == 1
-        index = names.index("via") if is_only else 0
+        at = headers._at
+        if at is not None:
+            index = at.get("via", -1)
+        else:
+            index = names.index("via") if names.count("via") == 1 else -1
+        is_only = index >= 0
         line = lines[index] if is_only else ","
         if "," not in line and text.isprintable():
             lines[index] = ("Via: " if line[:4] == "Via:" else line.partition(":")[0] + ": ") + text
@@ -285,14 +293,16 @@ class MessageBase(MoreHeaders):
         cached = headers._cache.get(key)
         if cached is not None:
             return cached
-        return self._typed(key) if key in headers._names else None
+        at = headers._at
+        return self._typed(key) if key in (headers._names if at is None else at) else None
 
     def _all(self, key: str) -> list[Any]:
         headers = self.headers
         cached: tuple[Any, ...] | None = headers._cache.get(key)
         if cached is not None:
             return list(cached)
-        return list(self._typed(key)) if key in headers._names else []
+        at = headers._at
+        return list(self._typed(key)) if key in (headers._names if at is None else at) else []
 
 
 def _with_length(headers: Headers, length: int) -> list[str]:

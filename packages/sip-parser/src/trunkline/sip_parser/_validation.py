@@ -45,7 +45,8 @@ def _check(message: Message) -> None:
     if version != "SIP/2.0" and version.upper() != "SIP/2.0":
         raise RemoteProtocolError(f"expected version SIP/2.0, got {shown(version)}", 505, "RFC 3261 §21.5.6")
     names = message.headers._names
-    if len(set(names)) != len(names):
+    at = message.headers._at
+    if len(set(names) if at is None else at) != len(names):
         _check_once(names)
     if not message.vias:
         raise RemoteProtocolError("expected a Via header, got none", section="RFC 3261 §8.1.1.7")
