@@ -11,8 +11,8 @@ EARLY = ("to", "from", "call-id", "cseq", "max-forwards", "contact")
 
 begins = st.sampled_from(["From: ", "To: ", "Contact: ", "Route: ", "from:", "f: ", "Via: ", "m: ", "To:  "])
 pieces = st.sampled_from(
-    ["<sip:a@b>", "<sip:a", "@b>", ">", "<", ";tag=1", ";tag=", ";q=2;q=1", '"a" ', ",", " ", "\t", "\r\n ", "*",
-     "<tel:1>", "sip:a@b", ";x", ";", "%", "<sips:a@[::1]:5>"]
+    ["<sip:a@b>", "<sip:a", "@b>", ">", "<", ";tag=1", ";tag=", ";q=2;q=1", '"a" ', ",", " ", "\t", "\r\n ",
+     "*", "<tel:1>", "sip:a@b", ";x", ";", "%", "<sips:a@[::1]:5>"]
 )  # fmt: skip
 values = st.one_of(name_addrs().map(str), st.lists(pieces, max_size=6).map("".join))
 
@@ -37,11 +37,13 @@ def test_a_line_read_the_short_way(begin, value):
 
 @given(
     message_bytes(),
-    st.sampled_from([b"\r\nTo:", b"\r\nFrom:", b"\r\nCall-ID:", b"\r\nCSeq:", b"\r\nMax-Forwards:", b"\r\nContact:"]),
-    st.sampled_from([b"", b" x", b" <sip:a>,", b" 7\r\n 8", b" a b", b"\t", b" x\r\nContact: <sip:c@d>\r\nA:"]),
-)  # fmt: skip
+    st.sampled_from([b"To:", b"From:", b"Call-ID:", b"CSeq:", b"Max-Forwards:", b"Contact:"]),
+    st.sampled_from(
+        [b"", b" x", b" <sip:a>,", b" 7\r\n 8", b" a b", b"\t", b" x\r\nContact: <sip:c@d>\r\nA:"]
+    ),
+)
 def test_what_is_read_at_once(data, name, inserted):
-    data = data.replace(name, name + inserted, 1)
+    data = data.replace(b"\r\n" + name, b"\r\n" + name + inserted, 1)
     try:
         message = parse_datagram(data)
     except RemoteProtocolError:

@@ -29,8 +29,8 @@ class Headers:
     __slots__ = ("_at", "_cache", "_changed", "_lines", "_names")
 
     _at: dict[str, int] | None
-    """Where each name stands, -1 when it stands there more than once; None since the names have changed. It is
-    shared by all messages of that outline."""
+    """Where each name stands, -1 when it stands there more than once; None since the names have changed. All
+    messages of that outline share it."""
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         """Build headers.
@@ -104,6 +104,22 @@ class Headers:
                 return value
         values = self.values(name)
         return values[0] if values else None
+
+    def only_value(self, name: str) -> str | None:
+        """Give the value of a header that comes in one line and holds one value, or None."""
+        at = self._at
+        index = -1 if at is None else at.get(name, -1)
+        if index < 0:
+            name = CANONICAL.get(name) or canonical_name(name)
+            names = self._names
+            if names.count(name) != 1:
+                return None
+            index = names.index(name)
+        value = self._lines[index].partition(":")[2]
+        if "," in value:
+            values = self.values(name)
+            return values[0] if len(values) == 1 else None
+        return (unfold(value) if "\n" in value else value).strip(BLANKS) or None
 
     def __contains__(self, name: object) -> bool:
         names: Container[object] | None = self._at
