@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trunkline.sip_parser import RemoteProtocolError, parse_datagram
-from trunkline.sip_proxy.core import ProxyCore, Target
+from trunkline.sip_proxy.core import ProxyCore, Rejection, Target
 from trunkline.sip_transaction import TransactionLayer
 
 params = st.sampled_from(
@@ -31,13 +31,12 @@ def core_of(kit: Any, *, has_written: bool) -> ProxyCore:
     return core
 
 
-def outcome(core: ProxyCore, data: bytes) -> Any:
+def outcome(core: ProxyCore, data: bytes, *, in_one: bool = False) -> Any:
     request = parse_datagram(data)
-    rejection = core.validate(request)
-    if rejection is not None:
-        return rejection.status
     try:
-        routed = core.route(request)
+        routed = core.admit(request) if in_one else core.validate(request) or core.route(request)
+        if isinstance(routed, Rejection):
+            return routed.status, routed.reason, routed.headers, request.to_bytes()
         facts = routed.loose, routed.preloaded, routed.next_hop
         return *facts, routed.record_route_params, routed.outgoing_route, request.to_bytes()
     except RemoteProtocolError as error:
@@ -56,3 +55,46 @@ def test_a_route_of_ours_is_the_same_at_a_glance_and_read(
     first = outcome(glance, data)
     assert first == outcome(glance, data)  # and what was found last is found again
     assert first == outcome(read, data)
+    assert first == outcome(core_of(kit, has_written=True), data, in_one=True)
+
+
+faults = st.sampled_from(
+    [
+        (b"Max-Forwards: 70", b"Max-Forwards: 0"),
+        (b"Max-Forwards: 70", b"Max-Forwards: x"),
+        (b"From: ", b"From: <"),
+        (b"CSeq: 1 BYE", b"CSeq: 1 INFO"),
+        (b"CSeq: ", b"CSeq: x"),
+        (b"SIP/2.0\r\n", b"SIP/3.0\r\n"),
+        (b"To: ", b"Proxy-Require: x\r\nTo: "),
+        (b"To: ", b"Route:\r\nTo: "),
+        (b"To: ", b"To: <"),
+        (b"Max-Forwards: ", b"X: "),
+        (b"sip:", b"sip:%"),
+        (b"Route: ", b"Route:"),
+        (b"Route: ", b"Route: ,"),
+        (b";lr", b";lr ,"),
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    uri=uris,
+    values=st.lists(values, max_size=2),
+    within=st.booleans(),
+    faults=st.lists(faults, max_size=2),
+)
+def test_to_admit_is_to_validate_and_to_route(
+    kit: Any, uri: str, values: list[str], within: bool, faults: list[tuple[bytes, bytes]]
+) -> None:
+    lines = [("Route", value) for value in values]
+    data = kit.request("BYE", uri=uri, headers=lines, to_tag="b" if within else None).to_bytes()
+    for text, fault in faults:
+        data = data.replace(text, fault, 1)
+    try:
+        parse_datagram(data)
+    except RemoteProtocolError:
+        return
+    one, two = core_of(kit, has_written=True), core_of(kit, has_written=True)
+    assert outcome(one, data, in_one=True) == outcome(two, data)

@@ -329,7 +329,7 @@ def _by_shape(value: str) -> dict[str, str] | None:
 
     Only what stands in quotes is new then. Gives None for what has to be read letter by letter.
     """
-    if len(value) > _SHAPE_LENGTH or "\\" in value or "\n" in value:
+    if len(value) > _SHAPE_LENGTH or "\\" in value or "\n" in value or "\t" in value:
         return None
     pieces = value.split('"')
     shape = _shape(tuple(pieces[::2])) if len(pieces) % 2 else None

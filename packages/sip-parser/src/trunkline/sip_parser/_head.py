@@ -3,7 +3,9 @@
 Strategy: split once at CRLF. The quick way assumes what nearly every message is, lines that each begin with
 a name and a colon; whatever does not fit (folds, mistakes) falls out of a dictionary and is gone through line
 by line. Eagerly checked are the start line, the header lines, Content-Length and the five headers without
-which nothing can be answered; everything else waits until it is asked for, or for `check_message`.
+which nothing can be answered; everything else waits until it is asked for, or for `check_message`. What is
+asked of nearly every message is read at once all the same, while it is known where it stands; should it be
+wrong, that is still not told before it is asked for.
 
 Source: RFC 3261 §7
 """
@@ -16,7 +18,7 @@ from functools import lru_cache
 from typing import Final, NoReturn
 
 from ._errors import RemoteProtocolError, shown
-from ._grammar import REMEMBERED_LENGTH, REMEMBERED_VALUES, is_token
+from ._grammar import BLANKS, REMEMBERED_LENGTH, REMEMBERED_VALUES, is_token
 from ._headers import Headers
 from ._messages import Message, Request, Response
 from ._names import CANONICAL, KNOWN_METHODS, WRITTEN_NAMES, learn_name
@@ -28,6 +30,8 @@ MAX_HEADERS: Final = 256
 """Header lines."""
 
 _MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
+_ALWAYS_ASKED_FOR: Final = ("to", "from", "cseq", "max-forwards", "contact")
+"""What is read at once, besides Call-ID; none of them has a reader of its own (`_typed`)."""
 _OUTLINES: Final = 512
 _OUTLINED: Final = 64
 """How many outlines are remembered, of at most this many lines each."""
@@ -68,22 +72,36 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
         names, lines = _read_lines(head, lines)
     headers._names = names
     headers._lines = lines
+    headers._at = None
     headers._cache = {}
     headers._changed = False
     message = _read_start_line(start_line, headers)
-    is_complete, length_at = _outline(tuple(names)) if len(names) <= _OUTLINED else _outline_of(names)
-    if not is_complete:
+    at, early = _outline(tuple(names)) if len(names) <= _OUTLINED else _outline_of(names)
+    headers._at = at
+    if early is None:
         _refuse_headers(names, message)
+    cache = headers._cache
+    length_at = at.get("content-length")
     if length_at is not None:
         line = lines[length_at]
         try:
-            if len(line) > REMEMBERED_LENGTH or names.count("content-length") > 1:
+            if len(line) > REMEMBERED_LENGTH or length_at < 0:
                 content_length(headers)
             else:
-                headers._cache["content-length"] = remembered_line(line)
+                cache["content-length"] = remembered_line(line)
         except RemoteProtocolError as error:
             error.message = message
             raise
+    call_id = lines[at["call-id"]].partition(":")[2].strip(BLANKS)
+    if call_id and " " not in call_id and "\t" not in call_id and "\n" not in call_id:
+        cache["call-id"] = call_id
+    try:
+        for name, index in early:
+            line = lines[index]
+            if len(line) <= REMEMBERED_LENGTH:
+                cache[name] = remembered_line(line)
+    except RemoteProtocolError:
+        pass  # whoever asks for it is told
     return message
 
 
@@ -149,14 +167,19 @@ def has_stray_line_end(head: str) -> bool:
     return _stray(head) is not None
 
 
-def _outline_of(names: Sequence[str]) -> tuple[bool, int | None]:
+def _outline_of(names: Sequence[str]) -> tuple[dict[str, int], tuple[tuple[str, int], ...] | None]:
     """Say what a head's names say by themselves.
 
     Returns:
-        Whether the mandatory headers are there, those of one value once; and where Content-Length is.
+        Where each name stands, -1 for one that comes again; and what to read at once besides Call-ID, with
+        where it is, or None when the mandatory headers are not there, those of one value once.
     """
-    is_complete = all(names.count(name) == 1 for name in _MANDATORY[1:]) and "via" in names
-    return is_complete, names.index("content-length") if "content-length" in names else None
+    at: dict[str, int] = {}
+    for index, name in enumerate(names):
+        at[name] = -1 if name in at else index
+    if "via" not in at or any(at.get(name, -1) < 0 for name in _MANDATORY[1:]):
+        return at, None
+    return at, tuple([(name, at[name]) for name in _ALWAYS_ASKED_FOR if at.get(name, -1) >= 0])
 
 
 _outline = lru_cache(_OUTLINES)(_outline_of)

@@ -2,7 +2,8 @@
 
 Strategy: a line stays the raw text that came, folds and spelling included, and is written out again as it
 is; only a line that is changed is made anew. Two lists run in parallel, the canonical names and the lines,
-because finding a short interned string in a short list is quicker than any index that must be kept up.
+because finding a short interned string in a short list is quicker than any index that must be kept up. Where
+the names stand as they came, the index of their outline (`_head`) is there for nothing, and is quicker still.
 Typed values are parsed when first asked for and kept in a cache under the canonical name until a line of
 that name changes (`*via` is the topmost one beside the list `via`). What a typed value means is `_typed`.
 
@@ -11,7 +12,7 @@ Source: RFC 3261 §7.3
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from ._errors import LocalProtocolError, shown
@@ -25,7 +26,11 @@ _ENDS_NO_VALUE = ": \t\r\n"
 class Headers:
     """Header lines in order, found by name in any case or compact form."""
 
-    __slots__ = ("_cache", "_changed", "_lines", "_names")
+    __slots__ = ("_at", "_cache", "_changed", "_lines", "_names")
+
+    _at: dict[str, int] | None
+    """Where each name stands, -1 when it stands there more than once; None since the names have changed. All
+    messages of that outline share it."""
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         """Build headers.
@@ -38,6 +43,7 @@ class Headers:
         """
         self._names: list[str] = []
         self._lines: list[str] = []
+        self._at = None
         self._cache: dict[str, Any] = {}
         self._changed = True
         for name, value in items:
@@ -45,11 +51,15 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """Give the first line's value, unfolded and stripped, or None."""
-        name = CANONICAL.get(name) or canonical_name(name)
-        names = self._names
-        if name not in names:
-            return None
-        value = self._lines[names.index(name)].partition(":")[2]
+        at = self._at
+        index = -1 if at is None else at.get(name, -1)
+        if index < 0:
+            name = CANONICAL.get(name) or canonical_name(name)
+            names = self._names
+            if name not in (names if at is None else at):
+                return None
+            index = names.index(name)
+        value = self._lines[index].partition(":")[2]
         return (unfold(value) if "\n" in value else value).strip(BLANKS)
 
     def get_all(self, name: str) -> list[str]:
@@ -65,7 +75,8 @@ class Headers:
         """
         name = CANONICAL.get(name) or canonical_name(name)
         names = self._names
-        if name not in names:
+        at = self._at
+        if name not in (names if at is None else at):
             return []
         if names.count(name) == 1:
             value = value_of(self._lines[names.index(name)])
@@ -77,11 +88,15 @@ class Headers:
 
     def top_value(self, name: str) -> str | None:
         """Give the topmost single value, or None."""
-        name = CANONICAL.get(name) or canonical_name(name)
-        names = self._names
-        if name not in names:
-            return None
-        line = self._lines[names.index(name)]
+        at = self._at
+        index = -1 if at is None else at.get(name, -1)
+        if index < 0:
+            name = CANONICAL.get(name) or canonical_name(name)
+            names = self._names
+            if name not in (names if at is None else at):
+                return None
+            index = names.index(name)
+        line = self._lines[index]
         value = line.partition(":")[2]
         if "," not in value:
             value = (unfold(value) if "\n" in value else value).strip(BLANKS)
@@ -90,8 +105,26 @@ class Headers:
         values = self.values(name)
         return values[0] if values else None
 
+    def only_value(self, name: str) -> str | None:
+        """Give the value of a header that comes in one line and holds one value, or None."""
+        at = self._at
+        index = -1 if at is None else at.get(name, -1)
+        if index < 0:
+            name = CANONICAL.get(name) or canonical_name(name)
+            names = self._names
+            if names.count(name) != 1:
+                return None
+            index = names.index(name)
+        value = self._lines[index].partition(":")[2]
+        if "," in value:
+            values = self.values(name)
+            return values[0] if len(values) == 1 else None
+        return (unfold(value) if "\n" in value else value).strip(BLANKS) or None
+
     def __contains__(self, name: object) -> bool:
-        names = self._names
+        names: Container[object] | None = self._at
+        if names is None:
+            names = self._names
         return name in names or (
             isinstance(name, str) and name not in WRITTEN_NAMES and canonical_name(name) in names
         )
@@ -122,6 +155,7 @@ class Headers:
         line = _line(canonical, name, value)
         self._names.append(canonical)
         self._lines.append(line)
+        self._at = None
         self._forget(canonical)
 
     def extend(self, name: str, values: Iterable[str]) -> None:
@@ -137,6 +171,7 @@ class Headers:
         index = names.index(canonical) if canonical in names else 0
         names.insert(index, canonical)
         self._lines.insert(index, line)
+        self._at = None
         self._forget(canonical)
 
     def set(self, name: str, value: str) -> None:
@@ -145,6 +180,8 @@ class Headers:
         line = _line(canonical, name, value)
         names = self._names
         count = names.count(canonical)
+        if count != 1:
+            self._at = None
         if not count:
             names.append(canonical)
             self._lines.append(line)
@@ -171,6 +208,7 @@ class Headers:
             index = names.index(canonical)
             del names[index], lines[index]
         if count:
+            self._at = None
             self._forget(canonical)
         return count
 
@@ -182,6 +220,7 @@ class Headers:
         """
         canonical = CANONICAL.get(name) or canonical_name(name)
         names, lines = self._names, self._lines
+        self._at = None
         while canonical in names:
             index = names.index(canonical)
             head, _, value = lines[index].partition(":")
@@ -216,6 +255,7 @@ class Headers:
             self.pop_value(canonical)
         else:
             del names[index], lines[index]
+            self._at = None
             self._forget(canonical)
         return canonical in names
 
@@ -248,6 +288,7 @@ class Headers:
         copy = Headers.__new__(Headers)
         copy._names = self._names.copy()
         copy._lines = self._lines.copy()
+        copy._at = self._at
         copy._cache = self._cache.copy()
         copy._changed = self._changed
         return copy

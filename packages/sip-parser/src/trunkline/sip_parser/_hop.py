@@ -49,6 +49,7 @@ def forwarded_copy(
     names = headers._names = received._names.copy()
     lines = headers._lines = received._lines.copy()
     length = received._cache.get("content-length")
+    headers._at = None
     headers._cache = {} if length is None else {"content-length": length}
     headers._changed = True
     if names.count("max-forwards") == 1 and max_forwards.isalnum():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import REMEMBERED_LENGTH, FrozenParams
+from ._grammar import NO_PARAMS, REMEMBERED_LENGTH, FrozenParams
 from ._headers import Headers
 from ._more_headers import MoreHeaders
 from ._typed import read_header, remembered_line
@@ -96,8 +96,12 @@ class MessageBase(MoreHeaders):
     def _typed(self, key: str) -> Any:
         """Read a header for the first time and remember the result; nearly all have one short line."""
         headers = self.headers
-        names = headers._names
-        if names.count(key) == 1 and len(line := headers._lines[names.index(key)]) <= REMEMBERED_LENGTH:
+        names, at = headers._names, headers._at
+        if at is not None:
+            index = at.get(key, -1)
+        else:
+            index = names.index(key) if names.count(key) == 1 else -1
+        if index >= 0 and len(line := headers._lines[index]) <= REMEMBERED_LENGTH:
             try:
                 value = headers._cache[key] = remembered_line(line)
             except RemoteProtocolError as error:
@@ -132,13 +136,18 @@ class MessageBase(MoreHeaders):
         return list(self._read("via") if cached is None else cached)
 
     def replace_top_via(
-        self, text: str, transport: str, host: str, port: int | None, params: Mapping[str, str | None]
+        self,
+        text: str,
+        transport: str | None = None,
+        host: str = "",
+        port: int | None = None,
+        params: Mapping[str, str | None] = NO_PARAMS,
     ) -> None:
         """Put another in place of the topmost Via, where its writer knows already how it reads.
 
         Args:
             text: the Via, as `Headers.replace_top` takes it.
-            transport: as reading the text would give it, and so are the others.
+            transport: as reading the text would give it, and so are the others; None: it is not told.
             host: without brackets.
             port: None when the text does not say.
             params: in the order of the text.
@@ -147,11 +156,28 @@ class MessageBase(MoreHeaders):
             LocalProtocolError: there is none to replace, or the text holds a line break or NUL.
         """
         headers = self.headers
-        headers.replace_top("via", text)
-        via = headers._cache["*via"] = Via(transport, host, port, FrozenParams(params))
-        names = headers._names
-        if names.count("via") == 1 and "," not in headers._lines[names.index("via")]:
-            headers._cache["via"] = (via,)
+        names, lines, cache = headers._names, headers._lines, headers._cache
+        at = headers._at
+        if at is not None:
+            index = at.get("via", -1)
+        else:
+            index = names.index("via") if names.count("via") == 1 else -1
+        is_only = index >= 0
+        line = lines[index] if is_only else ","
+        if "," not in line and text.isprintable():
+            lines[index] = ("Via: " if line[:4] == "Via:" else line.partition(":")[0] + ": ") + text
+            headers._changed = True
+            if "via" in cache:
+                del cache["via"]
+        else:
+            headers.replace_top("via", text)
+            is_only = is_only and "," not in lines[index]
+        if transport is None:
+            cache.pop("*via", None)
+            return
+        via = cache["*via"] = Via(transport, host, port, FrozenParams(params))
+        if is_only:
+            cache["via"] = (via,)
 
     @property
     def from_(self) -> NameAddr:
@@ -267,14 +293,16 @@ class MessageBase(MoreHeaders):
         cached = headers._cache.get(key)
         if cached is not None:
             return cached
-        return self._typed(key) if key in headers._names else None
+        at = headers._at
+        return self._typed(key) if key in (headers._names if at is None else at) else None
 
     def _all(self, key: str) -> list[Any]:
         headers = self.headers
         cached: tuple[Any, ...] | None = headers._cache.get(key)
         if cached is not None:
             return list(cached)
-        return list(self._typed(key)) if key in headers._names else []
+        at = headers._at
+        return list(self._typed(key)) if key in (headers._names if at is None else at) else []
 
 
 def _with_length(headers: Headers, length: int) -> list[str]:

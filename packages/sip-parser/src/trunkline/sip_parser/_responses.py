@@ -65,6 +65,7 @@ def make_response(
     result = Headers.__new__(Headers)
     result._names = names
     result._lines = lines
+    result._at = None
     result._cache = cache
     result._changed = True
     for name, value in headers:

@@ -18,15 +18,18 @@ from ._errors import RemoteProtocolError, shown
 from ._fields import ParamValue, RetryAfter, WarningValue, parse_date
 from ._grammar import (
     BLANKS,
+    NO_PARAMS,
     REMEMBERED_LENGTH,
     REMEMBERED_LINES,
     is_token,
     number_from,
+    parse_params,
     split_list,
     unfold,
 )
 from ._headers import Headers
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, learn_name
+from ._uri import parse_uri
 from ._via import CSeq, Via, read_cseq, read_via
 
 Reader = Callable[[str], Any]
@@ -117,6 +120,7 @@ def _privacy(value: str) -> tuple[str, ...]:
     return tuple([part for part in (piece.strip(" \t").lower() for piece in parts) if part])
 
 
+_BARE_ENDS: Final = ("", ";")
 _LISTS_OF_ADDRESSES: Final = (
     "record-route route path service-route p-asserted-identity p-preferred-identity diversion history-info"
 )
@@ -149,8 +153,32 @@ READERS: Final[dict[str, Reader]] = {
 }
 
 
+_BARE_ADDRESSES: Final[dict[str, bool]] = {
+    f"{WRITTEN_NAMES[name]}: ": name not in NOT_LISTS for name in ("from", "to", "contact", "route")
+}
+"""What a line begins with that holds an address right behind it, and whether its header is a list."""
+
+
 def _read(line: str) -> Any:
     """Give the typed value of a line, or the tuple of them when its header is a list."""
+    begin, _, address = line.partition("<")
+    listed = _BARE_ADDRESSES.get(begin)
+    if listed is not None and "," not in address and "\n" not in address:
+        # Nearly every line that was not met before is one of these, as its tag is another in each call.
+        uri, closing, params = address.partition(">")
+        if closing and params[:1] in _BARE_ENDS and "<" not in uri:
+            try:
+                value = NameAddr(
+                    None, parse_uri(uri), parse_params(params[1:], "parameters") if params else NO_PARAMS
+                )
+            except RemoteProtocolError:
+                return _read_any(line)  # which says in which header it is
+            return (value,) if listed else value
+    return _read_any(line)
+
+
+def _read_any(line: str) -> Any:
+    """Give what `_read` gives, however the line is spelled."""
     spelled, _, value = line.partition(":")
     name = CANONICAL.get(spelled) or learn_name(spelled)
     read = READERS[name]

@@ -5,6 +5,7 @@ Source: RFC 3261 §16.3, §8.2
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from ._errors import RemoteProtocolError, shown
@@ -44,18 +45,23 @@ def _check(message: Message) -> None:
     version = message.version
     if version != "SIP/2.0" and version.upper() != "SIP/2.0":
         raise RemoteProtocolError(f"expected version SIP/2.0, got {shown(version)}", 505, "RFC 3261 §21.5.6")
-    names = message.headers._names
-    if len(set(names)) != len(names):
+    headers = message.headers
+    names = headers._names
+    at = headers._at
+    found: Collection[str] = set(names) if at is None else at
+    if len(found) != len(names):
         _check_once(names)
-    if not message.vias:
+    cache = headers._cache
+    if not (cache.get("via") or message.vias):
         raise RemoteProtocolError("expected a Via header, got none", section="RFC 3261 §8.1.1.7")
-    _ = message.from_, message.to, message.call_id, message.max_forwards
+    if "from" not in cache or "to" not in cache or "call-id" not in cache or "max-forwards" not in cache:
+        _ = message.from_, message.to, message.call_id, message.max_forwards
     cseq = message.cseq
-    if "contact" in names:
+    if "contact" not in cache:
         _ = message.contacts
-    if "route" in names:
+    if "route" in found:
         _ = message.routes
-    if "record-route" in names:
+    if "record-route" in found:
         _ = message.record_routes
     if isinstance(message, Request):
         if cseq.method != message.method:

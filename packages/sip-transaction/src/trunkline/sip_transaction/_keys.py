@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from trunkline.sip_parser import MAGIC_COOKIE, Headers, Request, Response
+from trunkline.sip_parser import MAGIC_COOKIE, Headers, RemoteProtocolError, Request, Response
 
 from ._top_via import TopVia
 
@@ -68,8 +68,13 @@ def server_key(request: Request, via: TopVia, method: str) -> ServerKey:
     branch = via.branch
     # A cookie alone tells no transactions apart. Source: RFC 4475 §3.2.1
     if branch is not None and len(branch) > 7 and (branch.startswith(MAGIC_COOKIE) or _is_cookie(branch)):
+        try:
+            call_id: str | None = request.call_id
+        except RemoteProtocolError:  # that is for others to find
+            call_id = request.headers.get("call-id")
         # The Call-ID is the same in all that belongs together; it is here for agents that repeat a branch.
-        return branch, via.sender.name, via.sender.port, method, request.headers.get("call-id")
+        sender = via.sender
+        return branch, sender.name, sender.port, method, call_id
     return old_server_key(request, method, request.to_tag)
 
 

@@ -78,16 +78,28 @@ class TopVia:
 
     def mark(self, request: Request, host: str, port: int | None) -> None:
         """Write received and, unless `port` is None, rport into the top Via of its request."""
-        text = self.marked(host, port)
-        if not self._is_bare or port is None or "%" in host or request.method in _WITHIN_DIALOGS:
-            request.headers.replace_top("via", text)
+        if self._via is not None or port is None or "%" in host:
+            request.headers.replace_top("via", self.marked(host, port))
+            return
+        text, shown = self._text, str(port)
+        mark = f";received={host};rport={shown}"
+        leads = False  # the mark, before the branch
+        if not self.asks_rport:
+            text += mark
+        elif text[-6:] == ";rport":
+            text = text[:-6] + mark
+        else:
+            text = text.replace(";rport", mark, 1)
+            leads = True
+        if not self._is_bare or request.method in _WITHIN_DIALOGS:
+            request.replace_top_via(text)
             return
         # Whoever checks the request reads its Vias next, and need not do so once more.
         sender = self.sender
-        if self.asks_rport and not self._text.endswith(";rport"):
-            params = {"received": host, "rport": str(port), "branch": self.branch}
+        if leads:
+            params = {"received": host, "rport": shown, "branch": self.branch}
         else:
-            params = {"branch": self.branch, "received": host, "rport": str(port)}
+            params = {"branch": self.branch, "received": host, "rport": shown}
         request.replace_top_via(text, sender.transport, sender.host, sender.port, params)
 
     def marked(self, host: str, port: int | None) -> str:

@@ -57,10 +57,10 @@ class DefaultPolicy:
         """Name the subscribers that `request` may ask the directory for."""
         request = context.request
         method = request.method
-        names: list[Name] = []
         registers = method == "REGISTER"
         if not registers and request.to_tag is not None:
-            return names
+            return ()
+        names: list[Name] = []
         shown = "authorization" if registers else "proxy-authorization"
         if self.challenge and shown in request.headers and method not in UNCHALLENGED:
             realm = self._realm(context)

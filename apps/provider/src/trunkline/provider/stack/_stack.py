@@ -36,6 +36,7 @@ from trunkline.sip_proxy import (
     ProxyCore,
     Redirection,
     Registrar,
+    Rejection,
     ResponseReady,
     Routed,
     Target,
@@ -299,23 +300,23 @@ class Stack:
 
     def _request_received(self, effect: RequestReceived, now: float) -> None:
         transaction, request = effect.transaction, effect.request
-        rejection = self.core.validate(request)
-        if rejection is not None:
-            if rejection.status == 400:
-                self._out.append(BadMessage(rejection.reason, effect.flow))
-            self.answer(transaction, rejection.status, rejection.reason, rejection.headers, now)
+        flow = effect.flow
+        routed = self.core.admit(request, flow)
+        if isinstance(routed, Rejection):
+            if routed.status == 400:
+                self._out.append(BadMessage(routed.reason, flow))
+            self.answer(transaction, routed.status, routed.reason, routed.headers, now)
             return
         secure = request.uri[:5].lower() == "sips:"
-        if secure and effect.flow.transport not in SECURE:
+        if secure and flow.transport not in SECURE:
             # whoever sent it has broken what the caller was promised; going on would hide that
             self.answer(transaction, 403, "SIPS Needs TLS On Every Hop", (), now)
             return
-        routed = self.core.route(request, effect.flow)
         within = routed.loose and request.to_tag is not None
         place = self.calls.watch.find(request) if within else None
         context = RequestContext(
             request,
-            effect.flow,
+            flow,
             routed,
             self.domains,
             self.directory,
@@ -323,7 +324,7 @@ class Stack:
             self.authenticator,
             self.ways.locate,
             self.ways.secure_binding_targets if secure else self.ways.binding_targets,
-            on_our_path=within and self._is_on_our_path(request, routed, effect.flow, place),
+            on_our_path=within and self._is_on_our_path(request, routed, flow, place),
             nated=self._is_nated,
             at=self._clock(),
             place=place,
@@ -393,10 +394,10 @@ class Stack:
 
     def _ack_received(self, effect: AckReceived, now: float) -> None:
         request = effect.request
-        if self.core.validate(request) is not None:
+        routed = self.core.admit(request, effect.flow)
+        if isinstance(routed, Rejection):
             self.statistics.drop_requests += 1
             return
-        routed = self.core.route(request, effect.flow)
         next_hop = routed.next_hop if routed.loose else None
         place = None if next_hop is None else self.calls.watch.find(request)
         if next_hop is None or not self._is_on_our_path(request, routed, effect.flow, place):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from trunkline.sip_parser import NameAddr, Request, Uri
+from trunkline.sip_parser import NameAddr, RemoteProtocolError, Request, Uri
 from trunkline.sip_transaction import Flow
 
 from ._own_addresses import OwnAddresses, OwnRoute, is_one_of_two, uri_of
@@ -106,6 +106,37 @@ class RouteProcessing:
         if own is not None and not is_one_of_two(own):
             return Routed(request, True, _own_route=own, _reaches_further=headers.drop_top("route"))
         return self._read_route(request)
+
+    def within(self, request: Request) -> Routed | None:
+        """Take our Route out of a request of which one look tells that `Validation` has nothing against it.
+
+        Nearly every request within a dialog is so: one Route, which is ours, and it leads to the
+        Request-URI. See `ProxyCore.admit`.
+
+        Returns:
+            None, and the request is as it was, when it has to be looked at more closely.
+        """
+        try:
+            if (
+                request.to_tag is None
+                or request.cseq.method != request.method
+                or request.version != "SIP/2.0"
+                or request.max_forwards == 0
+                or ";" in request.uri
+            ):
+                return None
+            _ = request.from_, request.parsed_uri
+        except RemoteProtocolError:
+            return None
+        headers = request.headers
+        value = headers.only_value("route")
+        if value is None or "proxy-require" in headers:
+            return None
+        own = self._own.route(value)
+        if own is None or is_one_of_two(own):
+            return None
+        headers.remove("route")
+        return Routed(request, True, _own_route=own, _reaches_further=False)
 
     def _read_route(self, request: Request) -> Routed:
         """Go on with a topmost Route that has to be read, be it another's, or ours and perhaps one of two.

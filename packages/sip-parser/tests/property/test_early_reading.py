@@ -1,0 +1,59 @@
+"""What is read while a message is parsed, and read the short way, is what reading it when asked for gives."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from trunkline.sip_parser import RemoteProtocolError, parse_datagram
+from trunkline.sip_parser._typed import _read, _read_any
+from trunkline.sip_parser.testing import message_bytes, name_addrs
+
+EARLY = ("to", "from", "call-id", "cseq", "max-forwards", "contact")
+
+begins = st.sampled_from(["From: ", "To: ", "Contact: ", "Route: ", "from:", "f: ", "Via: ", "m: ", "To:  "])
+pieces = st.sampled_from(
+    ["<sip:a@b>", "<sip:a", "@b>", ">", "<", ";tag=1", ";tag=", ";q=2;q=1", '"a" ', ",", " ", "\t", "\r\n ",
+     "*", "<tel:1>", "sip:a@b", ";x", ";", "%", "<sips:a@[::1]:5>"]
+)  # fmt: skip
+values = st.one_of(name_addrs().map(str), st.lists(pieces, max_size=6).map("".join))
+
+
+def outcome(read, line):
+    try:
+        return read(line)
+    except RemoteProtocolError as error:
+        return str(error), error.status_hint, error.section
+
+
+@given(begins, values)
+@example("From: ", "<sip:a@b>;tag=1")
+@example("Contact: ", "<sip:a@b>, <sip:c@d>")
+@example("To: ", "<sip:a@b;tag=1")
+@example("From: ", "<sip:a b>;tag=1")
+@example("From: ", "<sip:a@b> ;tag=1")
+@example("From: ", '<sip:a@b>;x="<"')
+def test_a_line_read_the_short_way(begin, value):
+    assert outcome(_read, begin + value) == outcome(_read_any, begin + value)
+
+
+@given(
+    message_bytes(),
+    st.sampled_from([b"To:", b"From:", b"Call-ID:", b"CSeq:", b"Max-Forwards:", b"Contact:"]),
+    st.sampled_from(
+        [b"", b" x", b" <sip:a>,", b" 7\r\n 8", b" a b", b"\t", b" x\r\nContact: <sip:c@d>\r\nA:"]
+    ),
+)
+def test_what_is_read_at_once(data, name, inserted):
+    data = data.replace(b"\r\n" + name, b"\r\n" + name + inserted, 1)
+    try:
+        message = parse_datagram(data)
+    except RemoteProtocolError:
+        return
+    untouched = message.copy()
+    cache = untouched.headers._cache
+    for key in EARLY:
+        cache.pop(key, None)
+
+    for attribute in ("to", "from_", "call_id", "cseq", "max_forwards", "contacts"):
+        assert outcome(lambda of, it=attribute: getattr(of, it), message) == outcome(
+            lambda of, it=attribute: getattr(of, it), untouched
+        )
