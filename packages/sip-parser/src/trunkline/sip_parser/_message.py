@@ -106,6 +106,25 @@ class MessageBase(MoreHeaders):
             return value
         return self._read(key)
 
+    def read_parties(self) -> None:
+        """Read To and From, which are then known to be good.
+
+        Raises:
+            RemoteProtocolError: one of them cannot be read.
+        """
+        headers = self.headers
+        names, lines, cache = headers._names, headers._lines, headers._cache
+        for key in ("to", "from"):
+            if key not in cache:
+                if names.count(key) == 1 and len(line := lines[names.index(key)]) <= REMEMBERED_LENGTH:
+                    try:
+                        cache[key] = remembered_line(line)
+                    except RemoteProtocolError as error:
+                        error.message = cast("Message", self)
+                        raise
+                else:
+                    self._read(key)
+
     def _read(self, key: str) -> Any:
         """Read a header for the first time, whatever its lines, and remember the result."""
         try:

@@ -23,7 +23,7 @@ from trunkline.sip_parser import (
     parse_datagram,
 )
 
-from ._client import ClientTransaction, ClientTransactions
+from ._client import INPUT_OF_CLASS, ClientTransaction, ClientTransactions
 from ._events import (
     AckReceived,
     CancelReceived,
@@ -36,7 +36,7 @@ from ._events import (
     StrayResponse,
 )
 from ._flow import Flow
-from ._keys import client_key, own_key, quoted_key, server_key
+from ._keys import client_key, quoted_key, server_key
 from ._routing import mark_source
 from ._server import ServerTransaction, ServerTransactions
 from ._stateless import StatelessAnswers
@@ -182,10 +182,13 @@ class TransactionLayer:
 
     def _receive_response(self, response: Response, flow: Flow, now: float, effects: Effects) -> None:
         self.statistics.received_replies += 1
-        clients = self._clients
-        transaction = clients.by_key.get(own_key(response)) or clients.by_key.get(client_key(response))
+        by_key = self._clients.by_key
+        transaction = by_key.get(response.likely_key()) or by_key.get(client_key(response))
         if transaction is not None:
-            clients.receive(ResponseReceived(transaction, response, flow), now, effects)
+            transition = transaction._row[INPUT_OF_CLASS[response.status // 100]]
+            if transition is not None:
+                perform, transaction._row = transition
+                perform(transaction, ResponseReceived(transaction, response, flow), now, effects)
         else:
             self.statistics.stray_replies += 1
             effects.append(StrayResponse(response, flow))

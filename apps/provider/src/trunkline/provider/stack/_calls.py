@@ -73,6 +73,8 @@ class Leg:
     "Its request carried an SDP offer that went through the relay."
     waiting: deque[tuple[ResponseContext, Response, Branch | None]] | None = None
     "Responses behind one that the relay is asked about; None = nothing is asked."
+    call: Call | None = None
+    "What the watch has told of last, of a transaction that began a call; None = nothing yet."
 
 
 class Calls:
@@ -297,6 +299,16 @@ class Calls:
             self._stack.send_upstream(context, response, now)
         elif leg.waiting is not None:
             leg.waiting.append((context, response, branch))
+        elif leg.initial and not leg.relayed and response.status < 300 and self.session_timers is None:
+            # nearly every answer to an INVITE: as `_respond` has it
+            call = leg.call
+            facts = self.watch.response(
+                context.request, response, at=self._clock(), now=now, branch=branch, call=call
+            )
+            if facts:
+                leg.call = facts[0].call
+                self._tell(facts)
+            self._stack.send_upstream(context, response, now)
         else:
             self._respond(leg, context, response, branch, now)
 
