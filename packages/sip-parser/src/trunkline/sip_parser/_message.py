@@ -217,6 +217,15 @@ class MessageBase(MoreHeaders):
         return self._all("contact") if cached is None else list(cached)
 
     @property
+    def first_contact(self) -> NameAddr | None:
+        """The first Contact; None for `*`, and when there is none. Source: RFC 3261 §20.10"""
+        headers = self.headers
+        cached: tuple[NameAddr, ...] | None = headers._cache.get("contact")
+        if cached is None:
+            cached = self._typed("contact") if "contact" in headers._names else None
+        return cached[0] if cached else None
+
+    @property
     def contact_star(self) -> bool:
         """Whether Contact is `*`, which asks to remove every binding. Source: RFC 3261 §10.2.2"""
         return not self.contacts and self.headers.get("contact") == "*"

@@ -38,7 +38,7 @@ from ._events import (
 from ._flow import Flow
 from ._keys import client_key, quoted_key, server_key
 from ._routing import mark_source
-from ._server import ServerTransaction, ServerTransactions
+from ._server import INPUT_OF_ANSWER, ServerTransaction, ServerTransactions
 from ._stateless import StatelessAnswers
 from ._statistics import Statistics
 from ._tables import ClientInput, ServerInput, State
@@ -228,7 +228,20 @@ class TransactionLayer:
         Source: RFC 3261 §17.2, §18.2.2, RFC 6026 §8.5, RFC 4320 §4
         """
         effects: Effects = []
-        self._servers.respond(transaction, response, now, effects)
+        status = response.status
+        if status == 100:
+            input_ = ServerInput.TU_100
+        elif status == 408:
+            input_ = ServerInput.TU_408
+        else:
+            input_ = INPUT_OF_ANSWER[status // 100]
+        transition = transaction._row[input_]
+        if transition is not None:
+            before = transaction._last
+            perform, transaction._row = transition
+            perform(transaction, response, now, effects)
+            if transaction._last is not before:
+                self.statistics.user_replies += 1
         return effects
 
     def respond_statelessly(

@@ -299,8 +299,10 @@ class Calls:
             self._stack.send_upstream(context, response, now)
         elif leg.waiting is not None:
             leg.waiting.append((context, response, branch))
-        elif leg.initial and not leg.relayed and response.status < 300 and self.session_timers is None:
+        elif leg.initial and not leg.relayed and response.status < 300:
             # nearly every answer to an INVITE: as `_respond` has it
+            if response.status >= 200 and self.session_timers is not None:
+                self.session_timers.answer(context.request, response)
             call = leg.call
             facts = self.watch.response(
                 context.request, response, at=self._clock(), now=now, branch=branch, call=call

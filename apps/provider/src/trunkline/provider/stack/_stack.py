@@ -385,7 +385,7 @@ class Stack:
         response.read_parties()
         if (
             response.status < 300
-            and response.contacts
+            and response.first_contact is not None
             and (flow.connection or nat_tests(response, flow, NAT_TESTS_OF_CONTACT))
         ):
             sent = effect.transaction.request.headers

@@ -70,8 +70,8 @@ def nat_tests(message: Message, flow: Flow, tests: int = _ALL) -> int:
         if via.port != port and tests & 16 and via.sent_by[1] != port:
             found |= 16
     if tests & _CONTACT:
-        contacts = message.contacts
-        uri = contacts[0].uri if contacts else None
+        contact = message.first_contact
+        uri = None if contact is None else contact.uri
         if isinstance(uri, Uri):
             if tests & 1 and is_private(uri.host):
                 found |= 1

@@ -407,10 +407,10 @@ def _to_tag(response: Response) -> str:
 def _contact(message: Request | Response) -> str:
     """Give the URI of a Contact; one that cannot be read is nothing the watch could use, so it is none."""
     try:
-        contacts = message.contacts
+        contact = message.first_contact
     except RemoteProtocolError:
         return ""
-    return str(contacts[0].uri) if contacts else ""
+    return "" if contact is None else str(contact.uri)
 
 
 def _beyond_us(response: Response, branch: Branch) -> tuple[str, ...]:
