@@ -227,7 +227,11 @@ class Headers:
             self.pop_value(canonical)
         else:
             del names[index], lines[index]
-            self._forget(canonical)
+            self._changed = True
+            cache = self._cache
+            cache.pop(canonical, None)
+            if canonical == "via":
+                cache.pop("*via", None)
         return canonical in names
 
     def replace_top(self, name: str, value: str) -> None:

@@ -150,7 +150,7 @@ class ResponseProcessing:
         if branch.state is _COMPLETED:
             return
         context = branch.context
-        is_first = not context.is_decided
+        is_first = not (context.is_answered or context.announced is not None or context.relayed)
         self._forking.complete(branch, response.status)
         if is_first:
             context.is_answered = True
