@@ -398,4 +398,8 @@ class ServerTransactions:
         if transaction._short is not None or transaction._long is not None:
             self._stop_timers(transaction, None, now, effects)
         self._send(transaction, response, now, effects)
-        self._start_j(transaction, None, now, effects)
+        if transaction.flow.reliable:
+            self.step(transaction, ServerInput.TIMER_J, None, now, effects)
+        else:
+            self._timer_j.start(transaction, now)
+            del transaction.request
