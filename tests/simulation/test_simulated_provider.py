@@ -16,6 +16,7 @@ from collections import Counter
 import pytest
 
 from trunkline.provider.simulation import PLANTED, draw, main, run, soak
+from trunkline.provider.stack._calls import Calls
 
 CALLS = 100
 USUAL = 200 if os.environ.get("CI") == "true" else 24
@@ -72,6 +73,23 @@ def test_another_seed_is_another_run():
 
 def test_keeping_the_messages_changes_nothing():
     assert run(4, 20, keep=True)[0].digest == run(4, 20)[0].digest
+
+
+def test_short_way_of_a_response_is_what_the_long_one_does(monkeypatch):
+    usual = [run(seed, 20)[0].digest for seed in range(3)]
+    ready, count = Calls.response_ready, []
+
+    def by_the_long_way(self, context, response, branch, now):
+        leg = context.user
+        if leg is None or leg.waiting is not None:
+            ready(self, context, response, branch, now)
+        else:
+            count.append(response.status)
+            self._respond(leg, context, response, branch, now)
+
+    monkeypatch.setattr(Calls, "response_ready", by_the_long_way)
+    assert [run(seed, 20)[0].digest for seed in range(3)] == usual
+    assert {180, 200} <= set(count)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,17 @@ class Headers:
             return lines
         return [value for line in lines for value in split_list(line)]
 
+    def count(self, name: str) -> int:
+        """Count the single values, as `values` gives them."""
+        name = CANONICAL.get(name) or canonical_name(name)
+        names = self._names
+        found = names.count(name)
+        if found == 1:
+            line = self._lines[names.index(name)]
+            if "," not in line and line[-1] not in _ENDS_NO_VALUE:
+                return 1
+        return len(self.values(name)) if found else 0
+
     def top_value(self, name: str) -> str | None:
         """Give the topmost single value, or None."""
         at = self._at

@@ -110,6 +110,25 @@ class MessageBase(MoreHeaders):
             return value
         return self._read(key)
 
+    def read_parties(self) -> None:
+        """Read To and From, which are then known to be good.
+
+        Raises:
+            RemoteProtocolError: one of them cannot be read.
+        """
+        headers = self.headers
+        names, lines, cache = headers._names, headers._lines, headers._cache
+        for key in ("to", "from"):
+            if key not in cache:
+                if names.count(key) == 1 and len(line := lines[names.index(key)]) <= REMEMBERED_LENGTH:
+                    try:
+                        cache[key] = remembered_line(line)
+                    except RemoteProtocolError as error:
+                        error.message = cast("Message", self)
+                        raise
+                else:
+                    self._read(key)
+
     def _read(self, key: str) -> Any:
         """Read a header for the first time, whatever its lines, and remember the result."""
         try:
@@ -222,6 +241,15 @@ class MessageBase(MoreHeaders):
         """Every Contact in order; empty for `*`. Source: RFC 3261 §20.10"""
         cached: tuple[NameAddr, ...] | None = self.headers._cache.get("contact")
         return self._all("contact") if cached is None else list(cached)
+
+    @property
+    def first_contact(self) -> NameAddr | None:
+        """The first Contact; None for `*`, and when there is none. Source: RFC 3261 §20.10"""
+        headers = self.headers
+        cached: tuple[NameAddr, ...] | None = headers._cache.get("contact")
+        if cached is None:
+            cached = self._typed("contact") if "contact" in headers._names else None
+        return cached[0] if cached else None
 
     @property
     def contact_star(self) -> bool:

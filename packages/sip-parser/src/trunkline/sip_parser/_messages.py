@@ -191,6 +191,24 @@ class Response(MessageBase):
         """The protocol version, `SIP/2.0` in all good responses."""
         return self._version
 
+    def likely_key(self) -> tuple[str, str]:
+        """Give branch and method of the request it answers, as they stand in plain lines.
+
+        To look for what is known: where it finds nothing, `top_via` and `cseq` are to be read.
+
+        Returns:
+            The branch, empty where the topmost Via is not plain, and the method of CSeq.
+        """
+        headers = self.headers
+        names, lines = headers._names, headers._lines
+        if "via" not in names or "cseq" not in names:
+            return "", ""
+        via = lines[names.index("via")]
+        if "," in via:
+            return "", ""
+        method = lines[names.index("cseq")].rpartition(" ")[2]
+        return via.partition(";branch=")[2].partition(";")[0], method
+
     def start_line(self) -> str:
         """Give the status line, as it came or as it would be written."""
         start = self._start

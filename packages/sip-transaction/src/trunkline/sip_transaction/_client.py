@@ -34,13 +34,13 @@ from ._timers import Line, TimerQueue, TimerValues
 if TYPE_CHECKING:
     from ._server import ServerTransaction
 
-# By the hundreds of a status, which is 100 to 699.
-_INPUT_OF_CLASS: Final = (
+INPUT_OF_CLASS: Final = (
     ClientInput.RECEIVED_1XX,
     ClientInput.RECEIVED_1XX,
     ClientInput.RECEIVED_2XX,
     *[ClientInput.RECEIVED_300_699] * 4,
 )
+"""What a response is to a machine, by the hundreds of its status, which is 100 to 699."""
 
 
 @attrs.define(slots=True, eq=False, repr=False, weakref_slot=False)
@@ -206,14 +206,6 @@ class ClientTransactions:
         effects.append(send)
         return transaction
 
-    def receive(self, event: ResponseReceived, now: float, effects: Effects) -> None:
-        """Give a response to the transaction it belongs to."""
-        transaction = event.transaction
-        transition = transaction._row[_INPUT_OF_CLASS[event.response.status // 100]]
-        if transition is not None:
-            perform, transaction._row = transition
-            perform(transaction, event, now, effects)
-
     def cancel(
         self, transaction: ClientTransaction, headers: Iterable[tuple[str, str]], now: float, effects: Effects
     ) -> None:
@@ -365,7 +357,15 @@ class ClientTransactions:
     def _proceed(
         self, transaction: ClientTransaction, event: ResponseReceived, now: float, effects: Effects
     ) -> None:
-        self._stop_timers(transaction, None, now, effects)
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
+        line = transaction._long
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._long = None
+        transaction._send = None
         transaction.last_status = event.response.status
         effects.append(event)
         if transaction._cancel is not None:
@@ -383,7 +383,18 @@ class ClientTransactions:
     def _finish(
         self, transaction: ClientTransaction, event: ResponseReceived, now: float, effects: Effects
     ) -> None:
-        self._stop_timers(transaction, None, now, effects)
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
+        line = transaction._long
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._long = None
+        transaction._send = None
         transaction.last_status = event.response.status
         effects.append(event)
-        self._start_k(transaction, None, now, effects)
+        if transaction.flow.reliable:
+            self.step(transaction, ClientInput.TIMER_K, None, now, effects)
+        else:
+            self._timer_k.start(transaction, now)

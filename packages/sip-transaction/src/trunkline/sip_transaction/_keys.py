@@ -27,12 +27,6 @@ def own_branch(headers: Headers) -> str:
     return (headers.top_value("via") or "").partition(";branch=")[2].partition(";")[0]
 
 
-def own_key(response: Response) -> ClientKey:
-    """Guess the key of a response to a request of ours; `client_key` is sure where this finds nothing."""
-    headers = response.headers
-    return own_branch(headers), (headers.get("cseq") or "").rpartition(" ")[2]
-
-
 def client_key(response: Response) -> ClientKey:
     """Make the key under which a response's client transaction is known.
 

@@ -23,7 +23,7 @@ from trunkline.sip_parser import (
     parse_datagram,
 )
 
-from ._client import ClientTransaction, ClientTransactions
+from ._client import INPUT_OF_CLASS, ClientTransaction, ClientTransactions
 from ._events import (
     AckReceived,
     CancelReceived,
@@ -36,9 +36,9 @@ from ._events import (
     StrayResponse,
 )
 from ._flow import Flow
-from ._keys import client_key, own_key, quoted_key, server_key
+from ._keys import client_key, quoted_key, server_key
 from ._routing import mark_source
-from ._server import ServerTransaction, ServerTransactions
+from ._server import INPUT_OF_ANSWER, ServerTransaction, ServerTransactions
 from ._stateless import StatelessAnswers
 from ._statistics import Statistics
 from ._tables import ClientInput, ServerInput
@@ -182,10 +182,13 @@ class TransactionLayer:
 
     def _receive_response(self, response: Response, flow: Flow, now: float, effects: Effects) -> None:
         self.statistics.received_replies += 1
-        clients = self._clients
-        transaction = clients.by_key.get(own_key(response)) or clients.by_key.get(client_key(response))
+        by_key = self._clients.by_key
+        transaction = by_key.get(response.likely_key()) or by_key.get(client_key(response))
         if transaction is not None:
-            clients.receive(ResponseReceived(transaction, response, flow), now, effects)
+            transition = transaction._row[INPUT_OF_CLASS[response.status // 100]]
+            if transition is not None:
+                perform, transaction._row = transition
+                perform(transaction, ResponseReceived(transaction, response, flow), now, effects)
         else:
             self.statistics.stray_replies += 1
             effects.append(StrayResponse(response, flow))
@@ -225,7 +228,20 @@ class TransactionLayer:
         Source: RFC 3261 §17.2, §18.2.2, RFC 6026 §8.5, RFC 4320 §4
         """
         effects: Effects = []
-        self._servers.respond(transaction, response, now, effects)
+        status = response.status
+        if status == 100:
+            input_ = ServerInput.TU_100
+        elif status == 408:
+            input_ = ServerInput.TU_408
+        else:
+            input_ = INPUT_OF_ANSWER[status // 100]
+        transition = transaction._row[input_]
+        if transition is not None:
+            before = transaction._last
+            perform, transaction._row = transition
+            perform(transaction, response, now, effects)
+            if transaction._last is not before:
+                self.statistics.user_replies += 1
         return effects
 
     def respond_statelessly(

@@ -34,13 +34,13 @@ from ._top_via import TopVia
 if TYPE_CHECKING:
     from ._client import ClientTransaction
 
-# By the hundreds of a status that is neither 100 nor 408.
-_INPUT_OF_CLASS: Final = (
+INPUT_OF_ANSWER: Final = (
     ServerInput.TU_101_199,
     ServerInput.TU_101_199,
     ServerInput.TU_2XX,
     *[ServerInput.TU_300_699] * 4,
 )
+"""What a response is to a machine, by the hundreds of its status, when that is neither 100 nor 408."""
 
 
 @attrs.define(slots=True, eq=False, repr=False, weakref_slot=False)
@@ -214,25 +214,6 @@ class ServerTransactions:
         if is_old(key):
             return self._old_acks.get(old_server_key(request, "ACK", request.to_tag))
         return self.by_key.get(key)
-
-    def respond(
-        self, transaction: ServerTransaction, response: Response, now: float, effects: Effects
-    ) -> None:
-        """Give a response of the transaction user to the machine. See `TransactionLayer.respond`."""
-        status = response.status
-        if status == 100:
-            input_ = ServerInput.TU_100
-        elif status == 408:
-            input_ = ServerInput.TU_408
-        else:
-            input_ = _INPUT_OF_CLASS[status // 100]
-        transition = transaction._row[input_]
-        if transition is not None:
-            before = transaction._last
-            perform, transaction._row = transition
-            perform(transaction, response, now, effects)
-            if transaction._last is not before:
-                self._statistics.user_replies += 1
 
     def connection_lost(self, flow: Flow) -> None:
         """Let what is still to be sent by that connection ask for a new one. Source: RFC 3261 §18.2.2"""
@@ -427,6 +408,11 @@ class ServerTransactions:
     def _finish(
         self, transaction: ServerTransaction, response: Response, now: float, effects: Effects
     ) -> None:
-        self._stop_timers(transaction, None, now, effects)
+        if transaction._short is not None or transaction._long is not None:
+            self._stop_timers(transaction, None, now, effects)
         self._send(transaction, response, now, effects)
-        self._start_j(transaction, None, now, effects)
+        if transaction.flow.reliable:
+            self.step(transaction, ServerInput.TIMER_J, None, now, effects)
+        else:
+            self._timer_j.start(transaction, now)
+            del transaction.request

@@ -14,7 +14,6 @@ from trunkline.provider.stack import Barrier, Write
 from trunkline.provider.stack._calls import Calls
 from trunkline.provider.stack._registrations import Registrations
 from trunkline.sip_transaction import TransactionLayer
-from trunkline.sip_transaction._keys import own_key
 from trunkline.sip_transaction._timers import LingerLine
 
 
@@ -48,7 +47,7 @@ def wrong_branch() -> AbstractContextManager[None]:
 
     def receive(self: Any, response: Any, flow: Any, now: float, effects: Any) -> None:
         clients = self._clients.by_key
-        key = own_key(response)
+        key = response.likely_key()
         if key not in clients and len(clients) > 2:
             branch = next((branch for branch, method in clients if method == key[1]), None)
             if branch is not None:

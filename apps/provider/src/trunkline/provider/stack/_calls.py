@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -73,6 +74,8 @@ class Leg:
     "Its request carried an SDP offer that went through the relay."
     waiting: deque[tuple[ResponseContext, Response, Branch | None]] | None = None
     "Responses behind one that the relay is asked about; None = nothing is asked."
+    call: Call | None = None
+    "What the watch has told of last, of a transaction that began a call; None = nothing yet."
 
 
 class Calls:
@@ -297,6 +300,17 @@ class Calls:
             self._stack.send_upstream(context, response, now)
         elif leg.waiting is not None:
             leg.waiting.append((context, response, branch))
+        elif leg.initial and not leg.relayed and response.status < 300:
+            # nearly every answer to an INVITE: as `_respond` has it
+            if response.status >= 200 and self.session_timers is not None:
+                self.session_timers.answer(context.request, response)
+            facts = self.watch.response(
+                context.request, response, at=self._clock(), now=now, branch=branch, call=leg.call
+            )
+            if facts:
+                leg.call = facts[0].call
+                self._tell(facts)
+            self._stack.send_upstream(context, response, now)
         else:
             self._respond(leg, context, response, branch, now)
 
@@ -316,8 +330,11 @@ class Calls:
                 self.relayed.discard(context.request.call_id)
         elif leg.method == "BYE" and status >= 200:
             # the end of a call is confirmed when its record is on disk
-            self._stack.emit(Barrier(lambda _, later: self._stack.send_upstream(context, response, later)))
+            self._stack.emit(Barrier(partial(self._confirm, context, response)))
             return
+        self._stack.send_upstream(context, response, now)
+
+    def _confirm(self, context: ResponseContext, response: Response, _: Any, now: float) -> None:
         self._stack.send_upstream(context, response, now)
 
     def _answer_through_relay(

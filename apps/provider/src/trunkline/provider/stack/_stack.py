@@ -290,7 +290,11 @@ class Stack:
     def send_upstream(self, context: Any, response: Response, now: float) -> None:
         """Relay a response of a context towards the caller."""
         self.statistics.fwd_replies += 1
-        self._core(self.core.relay(context, response, now=now), now)
+        effects = self.core.relay(context, response, now=now)
+        if len(effects) == 1 and type(effects[0]) is Send:
+            self._out.append(effects[0])
+        else:
+            self._core(effects, now)
 
     def fork(self, context: Any, targets: list[Target], followed: list[Redirection], now: float) -> None:
         """Take a request to the places that redirections named."""
@@ -377,14 +381,15 @@ class Stack:
         return blake2s(data, key=self._secret, digest_size=6).hexdigest()
 
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
-        response, flow, sent = effect.response, effect.flow, effect.transaction.request.headers
+        response, flow = effect.response, effect.flow
         # one whose parties cannot be read counts as none: the transaction's timer deals with that
-        _ = response.to, response.from_
+        response.read_parties()
         if (
             response.status < 300
-            and response.contacts
+            and response.first_contact is not None
             and (flow.connection or nat_tests(response, flow, NAT_TESTS_OF_CONTACT))
         ):
+            sent = effect.transaction.request.headers
             recorded = response.headers.get_all("record-route")
             # with a Route, or more Record-Routes than we sent, a proxy stands between the phone and us
             straight = "route" not in sent and len(recorded) <= len(sent.get_all("record-route"))

@@ -296,11 +296,14 @@ class ProxyCore:
         """
         transaction = context.transaction
         status = response.status
-        effects: list[Effect] = []
         if status < 200:
             if context.relayed:
-                return effects
-        elif status < 300:
+                return []
+            self.statistics.relayed[1] += 1
+            sent: list[Any] = self._layer.respond(transaction, response, now=now)
+            return sent
+        to = ""
+        if status < 300:
             if context.is_invite:
                 context.is_answered = True
                 to = response.headers.get("to") or ""
@@ -310,26 +313,25 @@ class ProxyCore:
                     send = context.accepted[to] = Send(response.to_bytes(), transaction.response_flow, None)
                     return [send]
             elif context.relayed:
-                return effects
+                return []
             context.relayed = context.relayed or status
         else:
             if context.relayed or (context.is_answered and response is context.announced):
-                return effects
+                return []
             context.relayed = status
         self.statistics.relayed[status // 100] += 1
-        effects += self._layer.respond(transaction, response, now=now)
-        if 200 <= status < 300 and context.is_invite:
+        effects: list[Any] = self._layer.respond(transaction, response, now=now)
+        if status < 300 and context.is_invite:
             # what is sent again when the callee repeats its 2xx
             context.accepted[to] = None
             for effect in effects:
                 if type(effect) is Send:
                     context.accepted[to] = effect
                     break
-        if status >= 200:
-            if context.pending or context.groups:
-                self._forking.stop(context, now, effects, reason=None)
-            if not context.is_invite:
-                context.release()
+        if context.pending or context.groups:
+            self._forking.stop(context, now, effects, reason=None)
+        if not context.is_invite:
+            context.release()
         return effects
 
     def fork(

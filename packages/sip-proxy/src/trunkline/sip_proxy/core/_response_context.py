@@ -121,7 +121,7 @@ class ResponseContext:
         What answers a repeated request, other than an INVITE, is the transaction alone.
         """
         transaction = self.transaction
-        if transaction.state is State.TERMINATED or (self.relayed and not self.is_invite):
+        if (self.relayed and not self.is_invite) or transaction.state is State.TERMINATED:
             for branch in self.branches:
                 if not branch.is_over:
                     return

@@ -109,10 +109,13 @@ class ResponseProcessing:
             or not context.is_invite
             or branch.is_cancelled
             or context.is_cancelled
-            or context.is_decided
+            or context.is_answered
+            or context.announced is not None
+            or context.relayed
         ):
             return
-        self._forking.renew_timer_c(branch, now)
+        if branch.deadline is not None:
+            self._forking.renew_timer_c(branch, now)
         if len(context.branches) > 1 or context.groups:
             heard(branch, response)
         effects.append(ResponseReady(context, response, branch))
@@ -147,7 +150,7 @@ class ResponseProcessing:
         if branch.state is _COMPLETED:
             return
         context = branch.context
-        is_first = not context.is_decided
+        is_first = not (context.is_answered or context.announced is not None or context.relayed)
         self._forking.complete(branch, response.status)
         if is_first:
             context.is_answered = True

@@ -98,7 +98,14 @@ class CallWatch:
         return [CallStarted(call, at)]
 
     def response(
-        self, request: Request, response: Response, *, at: datetime, now: float, branch: Branch | None = None
+        self,
+        request: Request,
+        response: Response,
+        *,
+        at: datetime,
+        now: float,
+        branch: Branch | None = None,
+        call: Call | None = None,
     ) -> list[Fact]:
         """Take a response to an INVITE or UPDATE that is being relayed to who sent the request.
 
@@ -108,20 +115,24 @@ class CallWatch:
             at: when, by the wall clock.
             now: monotonic seconds, for the longest duration and the session's.
             branch: the branch it came by, which tells the callee's flow and which Record-Routes are ours.
+            call: the call that the request began, where that is known; None: it is looked for.
 
         Returns:
             CallRinging for the first of each provisional status, CallAnswered for the first 2xx, CallFailed
             for a failure; nothing for what belongs to no call.
         """
         status = response.status
-        if request.to_tag is not None:
-            if 200 <= status < 300 and request.method in _REFRESHING:
-                self._refresh(request, response, at, now)
-            return []
-        if status == 100 or request.method != "INVITE":
-            return []
-        call = self._calls.get((request.call_id, request.from_tag or ""))
-        if call is None:
+        if call is None or call.state is CallState.ENDED:
+            if request.to_tag is not None:
+                if 200 <= status < 300 and request.method in _REFRESHING:
+                    self._refresh(request, response, at, now)
+                return []
+            if status == 100 or request.method != "INVITE":
+                return []
+            call = self._calls.get((request.call_id, request.from_tag or ""))
+            if call is None:
+                return []
+        elif status == 100:
             return []
         to_tag = _to_tag(response)
         if status >= 300:
@@ -396,16 +407,16 @@ def _to_tag(response: Response) -> str:
 def _contact(message: Request | Response) -> str:
     """Give the URI of a Contact; one that cannot be read is nothing the watch could use, so it is none."""
     try:
-        contacts = message.contacts
+        contact = message.first_contact
     except RemoteProtocolError:
         return ""
-    return str(contacts[0].uri) if contacts else ""
+    return "" if contact is None else str(contact.uri)
 
 
 def _beyond_us(response: Response, branch: Branch) -> tuple[str, ...]:
     """Give the Record-Routes added after us, nearest first: in a response they stand above ours. §16.6"""
-    values = response.headers.values("record-route")
-    if branch.request is None or not values:
+    if branch.request is None:
         return ()
-    ours_and_before = len(branch.request.headers.values("record-route"))
-    return tuple(reversed(values[: max(len(values) - ours_and_before, 0)]))
+    recorded = response.headers.count("record-route")
+    beyond = recorded - branch.request.headers.count("record-route") if recorded else 0
+    return tuple(reversed(response.headers.values("record-route")[:beyond])) if beyond > 0 else ()

@@ -1,0 +1,71 @@
+"""What is read or counted by a short way is what the long way gives, whatever message it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trunkline.sip_parser import Message, RemoteProtocolError, Response, parse_datagram
+from trunkline.sip_parser.testing import message_bytes, mutated_bytes
+
+NAMES = ("Via", "Contact", "Record-Route", "Route", "Supported", "Date", "CSeq")
+lines = st.sampled_from([
+    "Contact: <sip:a@b>", "Contact: *", "m: <sip:a@b>, sip:c@d", "Contact: ,", "Contact:", "Contact: <sip:a",
+    "Record-Route: <sip:p;lr>", "Record-Route: <sip:p;lr>, <sip:q;lr>", "Record-Route: ", "Route:\r\n <r:x>",
+    "Date: Sat, 13 Nov 2010 23:29:00 GMT", "Supported: ", "k: timer,", "Via: SIP/2.0/UDP c;branch=z9hG4bK1",
+])  # fmt: skip
+
+
+def read_or_reason(read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except RemoteProtocolError as error:
+        return str(error), error.message is not None
+
+
+def read_one_by_one(message: Message) -> None:
+    _ = message.to, message.from_
+
+
+def with_lines(data: bytes, more: list[str]) -> bytes:
+    head, _, rest = data.partition(b"\r\n")
+    return b"\r\n".join([head, *(line.encode() for line in more), rest])
+
+
+@given(message_bytes() | mutated_bytes(), st.lists(lines, max_size=3))
+def test_short_reads_are_those_of_the_long_way(data, more):
+    try:
+        message, other = (parse_datagram(with_lines(data, more)) for _ in range(2))
+    except RemoteProtocolError:
+        return
+    for name in NAMES:
+        assert message.headers.count(name) == len(other.headers.values(name))
+    assert read_or_reason(lambda: message.first_contact) == read_or_reason(
+        lambda: other.contacts[0] if other.contacts else None
+    )
+    assert read_or_reason(message.read_parties) == read_or_reason(lambda: read_one_by_one(other))
+    if isinstance(message, Response):
+        branch, method = message.likely_key()
+        if branch and '"' not in other.headers.get("via"):
+            assert (branch, method.strip()) == (other.top_via.branch, other.cseq.method if method else "")
+
+
+@pytest.mark.parametrize(
+    ("via", "cseq", "key"),
+    [
+        ("SIP/2.0/UDP a:5060;branch=z9hG4bK1", "1 INVITE", ("z9hG4bK1", "INVITE")),
+        ("SIP/2.0/UDP a;branch=z9hG4bK1;rport", "1 BYE", ("z9hG4bK1", "BYE")),
+        ("SIP/2.0/UDP a, SIP/2.0/UDP b;branch=z9hG4bK1", "1 BYE", ("", "")),
+        ("SIP/2.0/UDP a", "1 BYE", ("", "BYE")),
+    ],
+)
+def test_likely_key_is_read_where_the_via_is_plain(via, cseq, key):
+    assert Response(200, "OK", [("Via", via), ("CSeq", cseq)]).likely_key() == key
+
+
+def test_likely_key_of_a_response_without_via_is_none():
+    assert Response(200, "OK", [("CSeq", "1 BYE")]).likely_key() == ("", "")
