@@ -56,6 +56,7 @@ from trunkline.sip_transaction import (
 
 from ._calls import Calls, Leg
 from ._decisions import Decisions
+from ._dialogs import SETTLED, Dialogs
 from ._effects import Ask, AskSubscribers, BadMessage, Effect, Write
 from ._flows import unmarked
 from ._locating import Locating
@@ -134,6 +135,7 @@ class Stack:
         }
         self.registrations = Registrations(self)
         self._decisions = Decisions(self)
+        self._dialogs = Dialogs(self)
 
     # -- input
 
@@ -299,6 +301,8 @@ class Stack:
 
     def _request_received(self, effect: RequestReceived, now: float) -> None:
         transaction, request = effect.transaction, effect.request
+        if request.method in SETTLED and self._dialogs.forward(transaction, request, effect.flow, now):
+            return
         rejection = self.core.validate(request)
         if rejection is not None:
             if rejection.status == 400:
@@ -393,6 +397,8 @@ class Stack:
 
     def _ack_received(self, effect: AckReceived, now: float) -> None:
         request = effect.request
+        if self._dialogs.acknowledge(request, effect.flow):
+            return
         if self.core.validate(request) is not None:
             self.statistics.drop_requests += 1
             return

@@ -147,6 +147,19 @@ class ProxyCore:
         """
         return self._routes.route(request, flow)
 
+    def settled(self, request: Request) -> tuple[str, str, str, int] | None:
+        """Look in one go at a request within a dialog, as nearly all are: one Route, and that is ours.
+
+        It passes `validate`, and `route` would take out that Route and nothing else, unless its Request-URI has
+        an lr or a maddr; it has hops left. The request stays as it is: `forward_settled` and
+        `forward_settled_ack` send it on without the Route.
+
+        Returns:
+            Call-ID, the tags of From ("" when it has none) and To, and the number of its CSeq; None for any
+            other request, for which there are `validate` and `route`.
+        """
+        return self._routes.settled(request)
+
     def forward(
         self,
         transaction: ServerTransaction,
@@ -209,7 +222,10 @@ class ProxyCore:
             if begins:
                 context.breadth = self._forking.granted(received)
                 context.loop_mark = self._marks.mark(received)
-            self._forking.search(context, targets, now, effects)
+            if len(targets) == 1:
+                self._forking.send_alone(context, targets[0], now, effects)
+            else:
+                self._forking.search(context, targets, now, effects)
         return effects
 
     def forward_in_dialog(
@@ -217,6 +233,27 @@ class ProxyCore:
     ) -> list[Effect]:
         """Forward a request within a dialog: to one target, without a Record-Route. See `forward`."""
         return self.forward(transaction, (target,), now=now, request=request, record_route=False)
+
+    def forward_settled(
+        self, transaction: ServerTransaction, target: Target, *, now: float, user: Any = None
+    ) -> list[Effect]:
+        """Forward a request that is `settled` to its Request-URI, which is the target's. See `forward`."""
+        request = transaction.request
+        request.headers.drop_top("route")
+        if transaction.user is not None or transaction.last_status or transaction.state is State.TERMINATED:
+            return self.forward(transaction, (target,), now=now, record_route=False, user=user)
+        forking = self._forking
+        context = forking.open(transaction, request)
+        context.user = user
+        effects: list[Effect] = []
+        forking.send_alone(context, target, now, effects)
+        return effects
+
+    def forward_settled_ack(self, request: Request, flow: Flow) -> Send:
+        """Forward an ACK that is `settled` to its Request-URI, by that flow. See `forward_ack`."""
+        request.headers.drop_top("route")
+        self.statistics.acks += 1
+        return Send(self._stateless.settled_ack(request, flow), flow, None)
 
     def forward_ack(self, request: Request, target: Target) -> list[Effect]:
         """Forward an ACK for a 2xx, which has no transaction.
