@@ -80,7 +80,8 @@ class Forwarding:
         )
         if target.route:
             forwarded.headers.prepend("Route", ", ".join([_bracketed(value) for value in target.route]))
-        if "route" in forwarded.headers:
+            heed_strict_router(forwarded)
+        elif "route" in request.headers:
             heed_strict_router(forwarded)
         return forwarded
 
