@@ -150,8 +150,8 @@ class ProxyCore:
     def settled(self, request: Request) -> tuple[str, str, str, int] | None:
         """Look in one go at a request within a dialog, as nearly all are: one Route, and that is ours.
 
-        It passes `validate`, and `route` would take out that Route and nothing else, unless its Request-URI has
-        an lr or a maddr; it has hops left. The request stays as it is: `forward_settled` and
+        It passes `validate`, and `route` would take out that Route and nothing else, unless its Request-URI
+        has an lr or a maddr; it has hops left. The request stays as it is: `forward_settled` and
         `forward_settled_ack` send it on without the Route.
 
         Returns:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from trunkline.sip_parser import MAGIC_COOKIE, RemoteProtocolError, Request, Response
-
 from trunkline.sip_transaction import Flow
 
 from ._events import StatelessResponse

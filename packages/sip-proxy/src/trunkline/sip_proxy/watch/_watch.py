@@ -387,7 +387,7 @@ class CallWatch:
 
 
 def _note(place: Place, number: int, flow: Flow | None) -> bool:
-    """Take up the CSeq number and the way of a request; tells whether one with a higher number came before."""
+    """Take up the CSeq number and the way of a request; tells whether a higher number came before."""
     call, leg, sender = place
     if sender is Side.CALLER:
         if flow is not None:
