@@ -42,16 +42,17 @@ def read_within_dialog(request: Request) -> WithinDialog | None:
     if names.count("route") != 1 or "proxy-require" in names or request._version != "SIP/2.0":
         return None
     values = []
-    for name in _READ_WITHIN_DIALOGS:
-        value = cache.get(name)
-        if value is None:
-            if name not in names or len(line := lines[names.index(name)]) > REMEMBERED_LENGTH:
-                return None
-            try:
+    try:
+        for name in _READ_WITHIN_DIALOGS:
+            value = cache.get(name)
+            if value is None:
+                line = lines[names.index(name)]
+                if len(line) > REMEMBERED_LENGTH:
+                    return None
                 value = cache[name] = remembered_line(line)
-            except RemoteProtocolError:
-                return None
-        values.append(value)
+            values.append(value)
+    except (ValueError, RemoteProtocolError):  # it is not there, or cannot be read
+        return None
     call_id, sender, receiver, cseq, hops = values
     to_tag = receiver.params.get("tag")
     route = lines[names.index("route")].partition(":")[2].strip(BLANKS)

@@ -18,11 +18,13 @@ from trunkline.sip_parser import Request
 from trunkline.sip_proxy import Place, Side, Target
 from trunkline.sip_transaction import Flow, ServerTransaction
 
+from ._decisions import wants_flow
+
 if TYPE_CHECKING:
     from ._stack import Stack
 
-SETTLED = frozenset({"BYE", "INFO", "PRACK"})
-"Requests that ask for no more than to be passed on, and for no credentials; a BYE ends the call besides."
+SETTLED = frozenset({"BYE", "INFO", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK", "REFER"})
+"Requests that ask for no more than to be passed on; a BYE ends the call besides."
 
 _default = DefaultPolicy.request
 
@@ -42,15 +44,19 @@ class Dialogs:
 
     def forward(self, transaction: ServerTransaction, request: Request, flow: Flow, now: float) -> bool:
         """Send a request other than ACK on; False leaves it as it was, for the long way."""
-        headers, stack = request.headers, self._stack
-        # a Contact may have to be mended, and another policy may have another view
-        if "contact" in headers or type(stack.policy).request is not _default:
+        stack = self._stack
+        if type(stack.policy).request is not _default:
             return False
         known = self._known(request)
         if known is None:
             return False
         place, _, way = known
         stack.statistics.fwd_requests += 1
+        if "contact" in request.headers and len(request.vias) == 1:
+            contacts = request.contacts
+            nated = flow.connection or stack._is_nated(request, flow)
+            if nated or (contacts and wants_flow(contacts[0])):
+                stack.ways.mend_contact(request, flow)
         leg = stack.calls.within(request, flow, place)
         effects = stack.core.forward_settled(transaction, Target(request.uri, way), now=now, user=leg)
         stack._core(effects, now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from trunkline.sip_parser import LocalProtocolError, Request, Response
+from trunkline.sip_parser import LocalProtocolError, Request, Response, read_within_dialog
 from trunkline.sip_transaction import Effect as LayerEffect
 from trunkline.sip_transaction import Flow, Send, ServerTransaction, State, TransactionLayer
 
@@ -18,7 +18,7 @@ from ._events import Effect, StatelessResponse
 from ._forking import Forking
 from ._forwarding import RECORD_ROUTED_METHODS, Forwarding
 from ._loop_detection import LoopMarks
-from ._own_addresses import OwnAddresses
+from ._own_addresses import OwnAddresses, is_one_of_two
 from ._recursion import Redirection, follow, redirections
 from ._response_context import ResponseContext
 from ._response_processing import ResponseProcessing
@@ -37,6 +37,7 @@ class ProxyCore:
         "_handlers",
         "_layer",
         "_marks",
+        "_own",
         "_record_route",
         "_responses",
         "_routes",
@@ -88,7 +89,7 @@ class ProxyCore:
         self.statistics = CoreStatistics()
         self._layer = layer
         self._record_route = record_route
-        own = OwnAddresses(via_address)
+        own = self._own = OwnAddresses(via_address)
         self._marks = LoopMarks(loop_secret)
         self._routes = RouteProcessing(is_local, own)
         extensions = frozenset(tag.lower() for tag in proxy_require)
@@ -158,7 +159,11 @@ class ProxyCore:
             Call-ID, the tags of From ("" when it has none) and To, and the number of its CSeq; None for any
             other request, for which there are `validate` and `route`.
         """
-        return self._routes.settled(request)
+        within = read_within_dialog(request)
+        if within is None:
+            return None
+        own = self._own.route(within[4])
+        return None if own is None or is_one_of_two(own) else within[:4]
 
     def forward(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from trunkline.sip_parser import NameAddr, Request, Uri, read_within_dialog
+from trunkline.sip_parser import NameAddr, Request, Uri
 from trunkline.sip_transaction import Flow
 
 from ._own_addresses import OwnAddresses, OwnRoute, is_one_of_two, uri_of
@@ -106,14 +106,6 @@ class RouteProcessing:
         if own is not None and not is_one_of_two(own):
             return Routed(request, True, _own_route=own, _reaches_further=headers.drop_top("route"))
         return self._read_route(request)
-
-    def settled(self, request: Request) -> tuple[str, str, str, int] | None:
-        """Read a request within a dialog that our Route alone led here. See `ProxyCore.settled`."""
-        within = read_within_dialog(request)
-        if within is None:
-            return None
-        own = self._own.route(within[4])
-        return None if own is None or is_one_of_two(own) else within[:4]
 
     def _read_route(self, request: Request) -> Routed:
         """Go on with a topmost Route that has to be read, be it another's, or ours and perhaps one of two.
