@@ -135,7 +135,9 @@ class Ways:
         targets: list[Target | Unlocated] = []
         last_of_instance: dict[str, Target] | None = None
         for binding in self._location.lookup(address_of_record, at=self._clock()):
-            flow = self.binding_flow(binding)
+            flow = binding.flow
+            if flow is None or flow.reliable:
+                flow = self._flow_by(binding, flow)
             if flow is None:
                 uri = _next_hop(binding)
                 is_name = isinstance(uri, Uri) and numeric(uri.host) is None
@@ -158,7 +160,9 @@ class Ways:
 
     def binding_flow(self, binding: Binding) -> Flow | None:
         """Return the flow to a binding: the one it registered by, or one made from what was stored."""
-        flow = binding.flow
+        return self._flow_by(binding, binding.flow)
+
+    def _flow_by(self, binding: Binding, flow: Flow | None) -> Flow | None:
         if flow is not None and (not flow.reliable or self._connection_open(flow)):
             return flow
         uri = _next_hop(binding)
