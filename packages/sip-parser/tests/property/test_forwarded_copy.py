@@ -4,8 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.sip_parser import LocalProtocolError, Request, forwarded_copy, parse_datagram
-from trunkline.sip_parser.testing import message_bytes, uris
+from trunkline.sip_parser import (
+    LocalProtocolError,
+    RemoteProtocolError,
+    Request,
+    forwarded_bytes,
+    forwarded_copy,
+    parse_datagram,
+    read_within_dialog,
+)
+from trunkline.sip_parser.testing import message_bytes, requests, uris
 
 values = st.sampled_from(["<sip:192.0.2.1;lr>", "<sip:a;r2=on;lr>", "a\tb"])
 
@@ -48,3 +56,61 @@ def test_what_cannot_be_written_is_refused(wrong):
     request = Request("INVITE", "sip:a", [("Via", "x")])
     with pytest.raises(LocalProtocolError):
         forwarded_copy(request, **{"uri": "sip:a", "via": "v", "max_forwards": "1", **wrong})
+
+
+@given(
+    message_bytes(),
+    st.sampled_from(["", "Max-Forwards", "Via", "Route", "Content-Length"]),
+    st.binary(max_size=3),
+)
+def test_bytes_are_those_of_the_copy(data, doubled, body):
+    request = parse_datagram(data)
+    if not isinstance(request, Request):
+        return
+    if doubled:
+        request.headers.add(doubled, "7")
+    if body:
+        request.body = body
+    hop = {"via": "SIP/2.0/UDP a;branch=b", "max_forwards": "69"}
+    before = request.to_bytes()
+    assert forwarded_bytes(request, **hop) == forwarded_copy(request, uri=request.uri, **hop).to_bytes()
+    assert request.to_bytes() == before
+
+
+@given(
+    requests(), st.lists(st.sampled_from(["Route: <sip:a;lr>", "Route: <sip:a>, <sip:b>", "Max-Forwards: 7"]))
+)
+def test_what_is_read_within_a_dialog_is_what_single_looks_give(request, more):
+    head = request.to_bytes().partition(b"\r\n\r\n")
+    lines = "".join(f"\r\n{line}" for line in more).encode()
+    try:
+        request = parse_datagram(head[0] + lines + b"\r\n\r\n" + head[2])
+    except RemoteProtocolError:
+        return
+    found = read_within_dialog(request)
+    if found is not None:
+        tags = request.from_tag or "", request.to_tag
+        assert found == (request.call_id, *tags, request.cseq.number, *request.headers.values("route"))
+        assert request.max_forwards
+        assert request.cseq.method == request.method
+
+
+def test_a_plain_request_within_a_dialog_is_read_in_one_go():
+    text = (
+        "BYE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP b;branch=z9hG4bKc\r\nMax-Forwards: 7\r\nRoute: <sip:d;lr>\r\n"
+        "From: <sip:e>;tag=f\r\nTo: <sip:g>;tag=h\r\nCall-ID: i\r\nCSeq: 2 BYE\r\n\r\n"
+    )
+    assert read_within_dialog(parse_datagram(text.encode())) == ("i", "f", "h", 2, "<sip:d;lr>")
+    for wrong in ("Proxy-Require: x", "Route: <sip:j>"):
+        assert (
+            read_within_dialog(parse_datagram(text.replace("\r\n\r\n", f"\r\n{wrong}\r\n\r\n").encode()))
+            is None
+        )
+    for old, new in (
+        (";tag=h", ""),
+        ("2 BYE", "2 INFO"),
+        ("2 BYE", "two BYE"),
+        ("ds: 7", "ds: 0"),
+        ("d;lr>", "d>,"),
+    ):
+        assert read_within_dialog(parse_datagram(text.replace(old, new).encode())) is None

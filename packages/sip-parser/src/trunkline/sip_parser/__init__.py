@@ -7,7 +7,7 @@ from ._errors import LocalProtocolError, RemoteProtocolError, SipError
 from ._fields import ParamValue, RetryAfter, WarningValue, format_date, parse_date
 from ._grammar import quote, unescape, unquote
 from ._headers import Headers
-from ._hop import forwarded_copy
+from ._hop import forwarded_bytes, forwarded_copy, read_within_dialog
 from ._messages import Message, Request, Response
 from ._reader import KeepAlive, StreamReader, parse_datagram
 from ._responses import make_response, response_bytes
@@ -43,6 +43,7 @@ __all__ = [
     "digest_response",
     "equivalent_values",
     "format_date",
+    "forwarded_bytes",
     "forwarded_copy",
     "ha1",
     "make_response",
@@ -50,6 +51,7 @@ __all__ = [
     "parse_date",
     "parse_uri",
     "quote",
+    "read_within_dialog",
     "reason_phrase",
     "response_bytes",
     "unescape",

@@ -1,5 +1,7 @@
 """What a hop changes in a request that it passes on: the copy with its lines is made in one go.
 
+Within a dialog a hop also reads few things of a request, and these in one go.
+
 Strategy: of some dozen lines two or three change, so the lists of names and lines are copied and changed as
 lists; a header that is not there once, as it nearly always is, goes the way that `Headers` goes. Nobody
 reads what is sent, so that what was parsed of the request does not come along.
@@ -13,8 +15,80 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ._errors import LocalProtocolError, RemoteProtocolError
+from ._grammar import BLANKS, REMEMBERED_LENGTH
 from ._headers import Headers
 from ._messages import Request
+from ._typed import remembered_line
+
+WithinDialog = tuple[str, str, str, int, str]
+"""Call-ID, the tags of From ("" when it has none) and To, the number of CSeq, and the only Route."""
+
+_READ_WITHIN_DIALOGS = ("call-id", "from", "to", "cseq", "max-forwards")
+
+
+def read_within_dialog(request: Request) -> WithinDialog | None:
+    """Read what a hop asks of a plain request within a dialog: one Route in all, and hops left.
+
+    Returns:
+        None for any other: without To tag, with several Routes, a Proxy-Require or another version, without
+        Max-Forwards or with its last hop, and where something cannot be read or the methods differ. Such a
+        request is to be looked at piece by piece.
+
+    Source: RFC 3261 §16.3, §16.4
+    """
+    headers = request.headers
+    names, lines, cache = headers._names, headers._lines, headers._cache
+    if names.count("route") != 1 or "proxy-require" in names or request._version != "SIP/2.0":
+        return None
+    values = []
+    try:
+        for name in _READ_WITHIN_DIALOGS:
+            value = cache.get(name)
+            if value is None:
+                line = lines[names.index(name)]
+                if len(line) > REMEMBERED_LENGTH:
+                    return None
+                value = cache[name] = remembered_line(line)
+            values.append(value)
+    except (ValueError, RemoteProtocolError):  # it is not there, or cannot be read
+        return None
+    call_id, sender, receiver, cseq, hops = values
+    to_tag = receiver.params.get("tag")
+    route = lines[names.index("route")].partition(":")[2].strip(BLANKS)
+    if not to_tag or not hops or cseq.method != request._method or "," in route or "\n" in route:
+        return None
+    return call_id, sender.params.get("tag") or "", to_tag, cseq.number, route
+
+
+def forwarded_bytes(request: Request, *, via: str, max_forwards: str) -> bytes:
+    """Write a request as `forwarded_copy` with the same URI makes it, for who keeps nothing of it.
+
+    Args:
+        request: as received; it is not changed.
+        via: our Via, put above the others.
+        max_forwards: the value of Max-Forwards.
+
+    Raises:
+        LocalProtocolError: a value holds a line break or NUL.
+
+    Source: RFC 3261 §16.6, §16.11
+    """
+    headers = request.headers
+    names = headers._names
+    body = request._body
+    plain = names.count("max-forwards") == 1 and max_forwards.isalnum() and via.isprintable()
+    if not plain or "via" not in names or headers._cache.get("content-length") != len(body):
+        copy = forwarded_copy(request, uri=request._uri, via=via, max_forwards=max_forwards)
+        return copy.to_bytes()
+    lines = [request._start or request.start_line(), *headers._lines, "", ""]
+    lines[names.index("max-forwards") + 1] = "Max-Forwards: " + max_forwards
+    lines.insert(names.index("via") + 1, "Via: " + via)
+    try:
+        head = "\r\n".join(lines).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
+    return head + body if body else head
 
 
 def forwarded_copy(

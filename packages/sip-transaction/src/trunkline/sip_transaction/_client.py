@@ -191,18 +191,18 @@ class ClientTransactions:
         now: float,
         effects: Effects,
     ) -> ClientTransaction:
-        by_key = self.by_key
-        if key in by_key:
-            raise LocalProtocolError(f"branch {key[0]} is in use for {key[1]}; every request needs a new one")
         send = Send(request.to_bytes(), flow, key)
         transaction = ClientTransaction(key, key[1], request, flow, row, send)
-        by_key[key] = transaction
+        if self.by_key.setdefault(key, transaction) is not transaction:
+            raise LocalProtocolError(f"branch {key[0]} is in use for {key[1]}; every request needs a new one")
         self._statistics.uac_transactions += 1
-        if not flow.reliable:
+        transaction._long = long
+        if flow.reliable:
+            long.start(transaction, now)
+        else:
             transaction._short = short
             short.start(transaction, now)
-        transaction._long = long
-        long.start(transaction, now)
+            long[transaction] = now + long.duration  # nothing is due earlier by it: the short one is
         effects.append(send)
         return transaction
 

@@ -173,6 +173,22 @@ class Calls:
         targets = cast("list[Target]", decision.targets)
         self._forward_to(targets, transaction, context, decision, initial, now)
 
+    def within(self, request: Request, flow: Flow, place: Place) -> Leg:
+        """Take a request within a watched call that offers no media and goes straight to the other party."""
+        call_id = place.call.call_id
+        relayed = bool(self.relayed) and call_id in self.relayed
+        if request.method == "BYE":
+            facts = self.watch.in_dialog(request, at=self._clock(), flow=flow, place=place)
+            if relayed:
+                self._release_media_of_bye(request, ended=bool(facts))
+            if facts:
+                self._tell(facts)
+                relayed = relayed and call_id in self.relayed
+        leg = Leg(request.method, False, relayed, flow)
+        if relayed:
+            leg.family = sdp_family(request)
+        return leg
+
     def _locate(
         self,
         transaction: ServerTransaction,

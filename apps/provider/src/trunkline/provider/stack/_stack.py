@@ -57,6 +57,7 @@ from trunkline.sip_transaction import (
 
 from ._calls import Calls, Leg
 from ._decisions import Decisions
+from ._dialogs import SETTLED, Dialogs
 from ._effects import Ask, AskSubscribers, BadMessage, Effect, Write
 from ._flows import unmarked
 from ._locating import Locating
@@ -135,6 +136,7 @@ class Stack:
         }
         self.registrations = Registrations(self)
         self._decisions = Decisions(self)
+        self._dialogs = Dialogs(self)
 
     # -- input
 
@@ -305,6 +307,8 @@ class Stack:
     def _request_received(self, effect: RequestReceived, now: float) -> None:
         transaction, request = effect.transaction, effect.request
         flow = effect.flow
+        if request.method in SETTLED and self._dialogs.forward(transaction, request, flow, now):
+            return
         routed = self.core.admit(request, flow)
         if isinstance(routed, Rejection):
             if routed.status == 400:
@@ -399,6 +403,8 @@ class Stack:
 
     def _ack_received(self, effect: AckReceived, now: float) -> None:
         request = effect.request
+        if self._dialogs.acknowledge(request, effect.flow):
+            return
         routed = self.core.admit(request, effect.flow)
         if isinstance(routed, Rejection):
             self.statistics.drop_requests += 1

@@ -18,6 +18,7 @@ from trunkline.sip_transaction import Flow
 
 from ._flows import MARK, Flows
 
+_K = TypeVar("_K")
 _T = TypeVar("_T")
 Address = tuple[str, int]
 DEFAULT_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
@@ -27,6 +28,7 @@ REFUSED_FOR = 300.0
 "Seconds during which a peer that refused TCP is not asked for it again."
 REMEMBERED = 10_000
 "Peers of which that is remembered."
+_NOT_PLAIN = frozenset({MARK, "lr", "maddr"})
 
 
 class Ways:
@@ -55,6 +57,7 @@ class Ways:
         self._connection_open = connection_open
         self._location = location
         self._clock = clock
+        self._plain: dict[str, Flow] = {}
         self._behind_nat: dict[Address, None] = {}
         self._moved: dict[Address, float] = {}
         self._refused: dict[Address, float] = {}
@@ -76,6 +79,24 @@ class Ways:
             if transport != "UDP" and is_private(uri.host):
                 return None  # behind a NAT, which nobody can connect into
         return self.flow_to(transport, uri.params.get("maddr") or uri.host, uri.port, name=uri.host)
+
+    def plain(self, text: str) -> Flow | None:
+        """Return what `locate` does for a plain SIP URI, which is remembered by its text.
+
+        One that is marked, or that a strict router or maddr would have something to do with, is not plain.
+        """
+        flow = self._plain.get(text)
+        if flow is None:
+            try:
+                uri = parse_uri(text)
+            except RemoteProtocolError:
+                return None
+            if not isinstance(uri, Uri) or uri.scheme != "sip" or not _NOT_PLAIN.isdisjoint(uri.params):
+                return None
+            flow = self.locate(uri)
+            if flow is not None:
+                remember(self._plain, text, flow)
+        return flow
 
     def flow_to(self, transport: str, host: str, port: int | None, *, name: str | None = None) -> Flow | None:
         """Return the flow to a numeric host; None when it is none, or no socket of ours reaches it.
@@ -114,7 +135,9 @@ class Ways:
         targets: list[Target | Unlocated] = []
         last_of_instance: dict[str, Target] | None = None
         for binding in self._location.lookup(address_of_record, at=self._clock()):
-            flow = self.binding_flow(binding)
+            flow = binding.flow
+            if flow is None or flow.reliable:
+                flow = self._flow_by(binding, flow)
             if flow is None:
                 uri = _next_hop(binding)
                 is_name = isinstance(uri, Uri) and numeric(uri.host) is None
@@ -137,7 +160,9 @@ class Ways:
 
     def binding_flow(self, binding: Binding) -> Flow | None:
         """Return the flow to a binding: the one it registered by, or one made from what was stored."""
-        flow = binding.flow
+        return self._flow_by(binding, binding.flow)
+
+    def _flow_by(self, binding: Binding, flow: Flow | None) -> Flow | None:
         if flow is not None and (not flow.reliable or self._connection_open(flow)):
             return flow
         uri = _next_hop(binding)
@@ -192,7 +217,7 @@ class Ways:
             remember(self._refused, flow.remote, now + REFUSED_FOR)
 
 
-def remember(memory: dict[Address, _T], key: Address, value: _T) -> None:
+def remember(memory: dict[_K, _T], key: _K, value: _T) -> None:
     """Add to a memory of bounded size, which forgets the oldest first."""
     memory.pop(key, None)
     if len(memory) >= REMEMBERED:

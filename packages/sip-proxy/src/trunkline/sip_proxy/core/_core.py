@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from trunkline.sip_parser import LocalProtocolError, Request, Response
+from trunkline.sip_parser import LocalProtocolError, Request, Response, read_within_dialog
 from trunkline.sip_transaction import Effect as LayerEffect
 from trunkline.sip_transaction import Flow, Send, ServerTransaction, State, TransactionLayer
 
@@ -18,7 +18,7 @@ from ._events import Effect, StatelessResponse
 from ._forking import Forking
 from ._forwarding import RECORD_ROUTED_METHODS, Forwarding
 from ._loop_detection import LoopMarks
-from ._own_addresses import OwnAddresses
+from ._own_addresses import OwnAddresses, is_one_of_two
 from ._recursion import Redirection, follow, redirections
 from ._response_context import ResponseContext
 from ._response_processing import ResponseProcessing
@@ -37,6 +37,7 @@ class ProxyCore:
         "_handlers",
         "_layer",
         "_marks",
+        "_own",
         "_record_route",
         "_responses",
         "_routes",
@@ -88,7 +89,7 @@ class ProxyCore:
         self.statistics = CoreStatistics()
         self._layer = layer
         self._record_route = record_route
-        own = OwnAddresses(via_address)
+        own = self._own = OwnAddresses(via_address)
         self._marks = LoopMarks(loop_secret)
         self._routes = RouteProcessing(is_local, own)
         extensions = frozenset(tag.lower() for tag in proxy_require)
@@ -167,6 +168,23 @@ class ProxyCore:
         """
         return self._routes.route(request, flow)
 
+    def settled(self, request: Request) -> tuple[str, str, str, int] | None:
+        """Look in one go at a request within a dialog, as nearly all are: one Route, and that is ours.
+
+        It passes `validate`, and `route` would take out that Route and nothing else, unless its Request-URI
+        has an lr or a maddr; it has hops left. The request stays as it is: `forward_settled` and
+        `forward_settled_ack` send it on without the Route.
+
+        Returns:
+            Call-ID, the tags of From ("" when it has none) and To, and the number of its CSeq; None for any
+            other request, for which there are `validate` and `route`.
+        """
+        within = read_within_dialog(request)
+        if within is None:
+            return None
+        own = self._own.route(within[4])
+        return None if own is None or is_one_of_two(own) else within[:4]
+
     def forward(
         self,
         transaction: ServerTransaction,
@@ -229,7 +247,10 @@ class ProxyCore:
             if begins:
                 context.breadth = self._forking.granted(received)
                 context.loop_mark = self._marks.mark(received)
-            self._forking.search(context, targets, now, effects)
+            if len(targets) == 1:
+                self._forking.send_alone(context, targets[0], now, effects)
+            else:
+                self._forking.search(context, targets, now, effects)
         return effects
 
     def forward_in_dialog(
@@ -237,6 +258,27 @@ class ProxyCore:
     ) -> list[Effect]:
         """Forward a request within a dialog: to one target, without a Record-Route. See `forward`."""
         return self.forward(transaction, (target,), now=now, request=request, record_route=False)
+
+    def forward_settled(
+        self, transaction: ServerTransaction, target: Target, *, now: float, user: Any = None
+    ) -> list[Effect]:
+        """Forward a request that is `settled` to its Request-URI, which is the target's. See `forward`."""
+        request = transaction.request
+        request.headers.drop_top("route")
+        if transaction.user is not None or transaction.last_status or transaction.state is State.TERMINATED:
+            return self.forward(transaction, (target,), now=now, record_route=False, user=user)
+        forking = self._forking
+        context = forking.open(transaction, request)
+        context.user = user
+        effects: list[Effect] = []
+        forking.send_alone(context, target, now, effects)
+        return effects
+
+    def forward_settled_ack(self, request: Request, flow: Flow) -> Send:
+        """Forward an ACK that is `settled` to its Request-URI, by that flow. See `forward_ack`."""
+        request.headers.drop_top("route")
+        self.statistics.acks += 1
+        return Send(self._stateless.settled_ack(request, flow), flow, None)
 
     def forward_ack(self, request: Request, target: Target) -> list[Effect]:
         """Forward an ACK for a 2xx, which has no transaction.

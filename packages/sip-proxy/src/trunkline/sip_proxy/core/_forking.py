@@ -124,17 +124,27 @@ class Forking:
             context.groups = [groups[q] for q in sorted(groups)]
         self._send_group(context, targets, now, effects)
 
+    def send_alone(
+        self, context: ResponseContext, target: Target, now: float, effects: list[Effect]
+    ) -> None:
+        """Try one target while no branch is open, which is what mostly happens."""
+        left = context.breadth
+        if left is not None and left <= 0:
+            self._send_group(context, (target,), now, effects)
+            return
+        branch = Branch(context, target)
+        if left is not None:
+            branch.breadth = left - left // 2  # as `divided` has it, for one
+        context.branches.append(branch)
+        context.pending = 1
+        self._send(branch, now, effects)
+
     def _send_group(
         self, context: ResponseContext, group: Sequence[Target], now: float, effects: list[Effect]
     ) -> None:
         left = self._breadth_left(context) if context.pending else context.breadth
-        if len(group) == 1 and (left is None or left > 0):
-            branch = Branch(context, group[0])
-            if left is not None:
-                branch.breadth = left - left // 2  # as `divided` has it, for one
-            context.branches.append(branch)
-            context.pending += 1
-            self._send(branch, now, effects)
+        if len(group) == 1 and not context.pending and (left is None or left > 0):
+            self.send_alone(context, group[0], now, effects)
             return
         branches = [Branch(context, target) for target in group]
         shares = [0] * len(branches) if left is None else divided(left, len(branches))
@@ -161,6 +171,7 @@ class Forking:
 
     def _send(self, branch: Branch, now: float, effects: list[Effect], *, as_datagram: bool = False) -> None:
         context, target = branch.context, branch.target
+        flow = target.flow
         name = self._layer.new_branch() + context.loop_mark
         try:
             request = branch.request = self._forwarding.write(
@@ -171,13 +182,13 @@ class Forking:
                 record_route_params=context.record_route_params,
                 breadth=branch.breadth or None,
             )
-            transaction, sent = self._layer.send_request(request, target.flow, now=now, branch=name)
+            transaction, sent = self._layer.send_request(request, flow, now=now, branch=name)
         except (LocalProtocolError, RemoteProtocolError):
             # A target that cannot be written is one that cannot be reached; the others still may.
             branch.is_over = True
             self.close(branch, 500, None, now, effects)
             return
-        if not as_datagram and not target.flow.reliable and self._by_stream is not None:
+        if self._by_stream is not None and not flow.reliable and not as_datagram:
             for each in sent:
                 if type(each) is Send and len(each.data) > self._most_by_datagram:
                     if self._move(branch, transaction, now, effects):

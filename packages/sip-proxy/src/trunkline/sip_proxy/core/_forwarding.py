@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from trunkline.sip_parser import NameAddr, Request, Uri, forwarded_copy, parse_uri
+from trunkline.sip_parser import NameAddr, Request, Uri, forwarded_bytes, forwarded_copy, parse_uri
 from trunkline.sip_transaction import Flow
 
 from ._own_addresses import OwnAddress, OwnAddresses
@@ -80,9 +80,19 @@ class Forwarding:
         )
         if target.route:
             forwarded.headers.prepend("Route", ", ".join([_bracketed(value) for value in target.route]))
-        if "route" in forwarded.headers:
+            heed_strict_router(forwarded)
+        elif "route" in request.headers:
             heed_strict_router(forwarded)
         return forwarded
+
+    def write_bytes(self, request: Request, flow: Flow, branch: str) -> bytes:
+        """Write what `write` makes of a request that goes to its Request-URI by no Route, with hops left."""
+        hops = request.max_forwards
+        return forwarded_bytes(
+            request,
+            via=self._own.of(flow).via + branch,
+            max_forwards=_MAX_FORWARDS_WHEN_MISSING if hops is None else _MAX_FORWARDS[hops],
+        )
 
     def _record_routes(self, own: OwnAddress, request: Request, came_by: Flow, params: str) -> Sequence[str]:
         """Give the Record-Routes for a request that goes out by an address of ours, the lowest first."""

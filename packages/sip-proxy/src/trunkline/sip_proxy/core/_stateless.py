@@ -10,6 +10,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from trunkline.sip_parser import MAGIC_COOKIE, RemoteProtocolError, Request, Response
+from trunkline.sip_transaction import Flow
 
 from ._events import StatelessResponse
 from ._forwarding import Forwarding
@@ -29,6 +30,12 @@ class Stateless:
         self._is_local = is_local
         # The key is worked in once, by what follows it, and not anew for every ACK.
         self._digest = blake2b(b"\n", digest_size=8, key=blake2b(secret).digest())
+
+    def settled_ack(self, request: Request, flow: Flow) -> bytes:
+        """Write the ACK that goes to its Request-URI, without any Route, as `ack` does. It has hops left."""
+        digest = self._digest.copy()
+        digest.update((request.headers.top_value("via") or "").encode("utf-8", "surrogateescape"))
+        return self._forwarding.write_bytes(request, flow, MAGIC_COOKIE + digest.hexdigest())
 
     def ack(self, request: Request, target: Target) -> Request | None:
         """Write the ACK that goes to a target; None when its hops are used up or it cannot be forwarded.

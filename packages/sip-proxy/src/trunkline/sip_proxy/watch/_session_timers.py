@@ -49,6 +49,9 @@ class SessionTimers:
         Source: RFC 4028 §8.1
         """
         headers = request.headers
+        if "session-expires" not in headers and "min-se" not in headers:
+            headers.add("Session-Expires", str(self.session_expires))  # which is not below our own Min-SE
+            return None
         asked = request.session_expires if "session-expires" in headers else None
         smallest = max(request.min_se or 0, self.min_se) if "min-se" in headers else self.min_se
         if asked is None:

@@ -170,20 +170,23 @@ class CallWatch:
             if place is None:
                 return []
         call, leg, sender = place
-        number = request.cseq.number
-        if sender is Side.CALLER:
-            is_stale = number < call.caller_cseq
-            call.caller_cseq = max(call.caller_cseq, number)
-            call.caller_flow = flow or call.caller_flow
-        else:
-            is_stale = number < leg.cseq
-            leg.cseq = max(leg.cseq, number)
-            leg.flow = flow or leg.flow
+        is_stale = _note(place, request.cseq.number, flow)
         if request.method == "ACK":
             call.is_acknowledged = True
         elif request.method == "BYE" and not is_stale and leg.is_confirmed:
             return self._goodbye(call, leg, sender, at)
         return []
+
+    def acknowledge(self, place: Place, number: int, flow: Flow) -> None:
+        """Take an ACK as `in_dialog` does, for who has found its place just now; nothing is to be told.
+
+        Args:
+            place: what `find` or `place` said of it.
+            number: of its CSeq.
+            flow: the way it came.
+        """
+        _note(place, number, flow)
+        place[0].is_acknowledged = True
 
     # What the application decides.
 
@@ -244,7 +247,10 @@ class CallWatch:
         Raises:
             RemoteProtocolError: a tag cannot be read.
         """
-        call_id, sender, receiver = request.call_id, request.from_tag or "", request.to_tag or ""
+        return self.place(request.call_id, request.from_tag or "", request.to_tag or "")
+
+    def place(self, call_id: str, sender: str, receiver: str) -> Place | None:
+        """Find what `find` does, by Call-ID and the tags of From and To; "" where there is none."""
         call = self._calls.get((call_id, sender))
         if call is not None:
             leg = call.legs.get(receiver)
@@ -389,6 +395,24 @@ class CallWatch:
             self._by_callee.pop((call.call_id, to_tag), None)
             self._sessions.drop(call, leg)
         self._limits.clear(call)
+
+
+def _note(place: Place, number: int, flow: Flow | None) -> bool:
+    """Take up the CSeq number and the way of a request; tells whether a higher number came before."""
+    call, leg, sender = place
+    if sender is Side.CALLER:
+        if flow is not None:
+            call.caller_flow = flow
+        if number < call.caller_cseq:
+            return True
+        call.caller_cseq = number
+    else:
+        if flow is not None:
+            leg.flow = flow
+        if number < leg.cseq:
+            return True
+        leg.cseq = number
+    return False
 
 
 def _still_holds(place: Place) -> bool:
