@@ -41,7 +41,7 @@ from trunkline.sip_transaction import Flow, ServerTransaction
 
 from ._effects import AskRelay, Barrier, Write
 from ._media import MediaRules, family_of, has_sdp, put_sdp, sdp_family
-from ._records import BY, call_listing, from_journal, journal_record, open_call
+from ._records import BY, call_listing, from_journal, journal_text, open_call
 
 if TYPE_CHECKING:
     from ._stack import Stack
@@ -422,7 +422,7 @@ class Calls:
         at = acct.milliseconds(fact.at, "CallAnswered")
         entries = self.rules.answered(opened, at, fact.to_tag, fact.code, fact.reason)
         self.processed += 1
-        record = journal_record(call, opened, relayed=call.call_id in self.relayed)
+        record = journal_text(call, opened, relayed=call.call_id in self.relayed)
         self._stack.emit(Write("call_answered", (entries.acc, record)))
 
     def _failed(self, fact: CallFailed) -> None:
@@ -489,7 +489,7 @@ class Calls:
         """Take up the calls that were up when the server before this one ended.
 
         Args:
-            records: what `call_answered` was given.
+            records: what `call_answered` was given, read.
             seen: when that server was last known to be alive.
             now: monotonic seconds.
 
