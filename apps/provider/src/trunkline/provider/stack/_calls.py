@@ -319,6 +319,11 @@ class Calls:
             self._stack.emit(Barrier(lambda _, later: self._stack.send_upstream(context, response, later)))
             return
         self._stack.send_upstream(context, response, now)
+        if status >= 200 and leg.initial:
+            # both stay until their transactions are over, which is 32 seconds; hardly anything comes of them
+            context.request.forget_typed()
+            if branch is not None and branch.request is not None:
+                branch.request.forget_typed()
 
     def _answer_through_relay(
         self, leg: Leg, context: ResponseContext, response: Response, branch: Branch | None
