@@ -265,7 +265,9 @@ class Calls:
         self, request: Request, came_by: Flow, way: Flow, place: Place | None, now: float
     ) -> None:
         """Send the ACK of a 2xx on; it holds the answer when the 2xx held the offer."""
-        self._tell(self.watch.in_dialog(request, at=self._clock(), flow=came_by, place=place))
+        facts = self.watch.in_dialog(request, at=self._clock(), flow=came_by, place=place)
+        if facts:
+            self._tell(facts)
         target = Target(request.uri, way)
         if request.call_id not in self.relayed or not has_sdp(request):
             self._stack.forward_ack(request, target)
@@ -359,7 +361,9 @@ class Calls:
         self._stack.emit(ask)
 
     def _account(self, request: Request, response: Response, branch: Branch | None, now: float) -> None:
-        self._tell(self.watch.response(request, response, at=self._clock(), now=now, branch=branch))
+        facts = self.watch.response(request, response, at=self._clock(), now=now, branch=branch)
+        if facts:
+            self._tell(facts)
 
     def _goes_on(self, request: Request) -> bool:
         """Tell whether the call of an INVITE that failed is there still: it was one lap of a spiral."""

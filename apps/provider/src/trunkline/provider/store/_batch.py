@@ -140,15 +140,18 @@ class Batch:
 
     def call_ended(self, row: AccRow | None, cdr: Cdr) -> None:
         """Add the row of its BYE and its record, and take it out of the journal."""
-        self.remove_call(cdr.call_id, cdr.from_tag)
-        if row is None:
-            self.cdr(cdr)
-            return
-        acc = _rows.acc_row(row)
-        self._acc.append(acc)
-        start = acc[_CREATED] if row.created is cdr.start else None
-        end = acc[_TIME] if row.time is cdr.end else None
-        self._cdrs.append(_rows.cdr_row(cdr, self._made_at(), start=start, end=end))
+        start = end = None
+        if row is not None:
+            acc = _rows.acc_row(row)
+            self._acc.append(acc)
+            start = acc[_CREATED] if row.created is cdr.start else None
+            end = acc[_TIME] if row.time is cdr.end else None
+        record = _rows.cdr_row(cdr, self._stamp or self._made_at(), start=start, end=end)
+        self._cdrs.append(record)
+        key = record[:2]  # Call-ID and the caller's tag, made storable
+        self._removed[key] = None
+        if self._saved:
+            self._saved.pop(key, None)
 
     # -- writing
 
