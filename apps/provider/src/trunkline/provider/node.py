@@ -46,8 +46,8 @@ EXPIRY_EVERY = 5.0
 HEARTBEAT = 1.0
 "Seconds between two marks that tell, after a crash, until when the server was alive."
 TIMER_SLACK = 0.01
-"""Seconds that a timer may be late. A busy server has one that is due nearly always: each on its own would wake
-it, which costs more than what is then done."""
+"""Seconds that a timer may be late. A busy server has one that is due nearly always: each on its own would
+wake it, which costs more than what is then done."""
 MISHAPS_LOGGED = 100
 "Internal errors that are written out; later ones are only counted."
 DATABASE_PATIENCE = 5.0
@@ -258,7 +258,7 @@ class Node:
         self._drained()
 
     def _drained(self) -> None:
-        """Act on timers that have been due for a while, and set the alarm for the rest, after a batch of input.
+        """Act on timers that have been due for a while, and set the alarm for the rest, after some input.
 
         A busy server is here every few milliseconds, and needs no alarm.
         """

@@ -53,7 +53,7 @@ def open_call(call: Call) -> acct.OpenCall:
 
 
 def journal_text(call: Call, opened: acct.OpenCall, *, relayed: bool) -> str:
-    """Write an answered call down as JSON, so that whoever comes after a crash can go on with it and close it.
+    """Write an answered call down as JSON, so that after a crash the next server can go on and close it.
 
     What accounting and the watch both know stands in accounting's part, which is also what operators are
     shown while the server is down. The text is that of `OpenCall.to_record` and `Call.path_record`, put
