@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from trunkline.acct import RecordError
-from trunkline.provider.stack._records import from_journal, journal_record, open_call
+from trunkline.provider.stack._records import from_journal, journal_text, open_call
 from trunkline.sip_parser import LocalProtocolError
 from trunkline.sip_proxy import Call, CallState
 from trunkline.sip_proxy.watch import Leg
@@ -48,7 +48,7 @@ def answered_call(**more: Any) -> Call:
 @pytest.mark.parametrize("more", [{}, {"is_acknowledged": True, "max_duration": 60.0}])
 def test_a_call_comes_back(more: dict[str, Any], relayed: bool) -> None:
     call = answered_call(**more)
-    record = json.loads(json.dumps(journal_record(call, call.user, relayed=relayed)))
+    record = json.loads(journal_text(call, call.user, relayed=relayed))
     again, was_relayed = from_journal(record)
     assert was_relayed is relayed
     # the record's times are accounting's: whole milliseconds
@@ -67,6 +67,6 @@ def test_what_an_earlier_version_wrote_is_read() -> None:
 @pytest.mark.parametrize(("part", "error"), [("call", RecordError), ("watched", LocalProtocolError)])
 def test_a_record_that_lacks_a_part_is_refused(part: str, error: type[Exception]) -> None:
     call = answered_call()
-    record = journal_record(call, call.user, relayed=False)
+    record = json.loads(journal_text(call, call.user, relayed=False))
     with pytest.raises(error):
         from_journal({**record, part: {}})

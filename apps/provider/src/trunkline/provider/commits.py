@@ -117,10 +117,12 @@ class GroupCommit:
     Args:
         store: an open store; its `write` is called in a thread of its own, one call at a time.
         interval: seconds that writes may gather before they are committed.
+        told: called after those who waited for a commit have been told of it.
     """
 
-    def __init__(self, store: Store, interval: float) -> None:
+    def __init__(self, store: Store, interval: float, told: Callable[[], None] = lambda: None) -> None:
         self._interval = interval
+        self._told = told
         self._groups = CommitGroups()
         self._work = trio.Event()
         self._writer: Writer[Batch, tuple[Refused, ...]] = Writer(store.write)
@@ -163,6 +165,7 @@ class GroupCommit:
                     await trio.sleep(RETRY if self._groups.kept else self._interval)
                     self._work = trio.Event()
                     await self._commit()
+                    self._told()
             finally:
                 await self._commit()
                 if self._groups.kept:

@@ -58,7 +58,8 @@ def failure_side(code: int) -> str:
 
 def elapsed_ms(start: datetime, end: datetime) -> int:
     """Count the milliseconds from start to end; 0 when the clock was set back between them."""
-    return max(0, (end - start) // _MILLISECOND)
+    count = (end - start) // _MILLISECOND
+    return count if count > 0 else 0
 
 
 @attrs.define
@@ -185,10 +186,10 @@ def close_call(call: OpenCall, end: datetime, released_by: str, cause: str, code
         call.start,
         answer,
         end,
-        duration_ms=0 if answer is None else elapsed_ms(answer, end),
-        setup_ms=elapsed_ms(call.start, end if answer is None else answer),
-        released_by=released_by,
-        cause=cause,
-        code=code,
-        reason=reason,
+        0 if answer is None else elapsed_ms(answer, end),
+        elapsed_ms(call.start, end if answer is None else answer),
+        released_by,
+        cause,
+        code,
+        reason,
     )

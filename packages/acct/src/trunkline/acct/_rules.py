@@ -99,16 +99,18 @@ class Rules:
 def _final_row(call: OpenCall, at: datetime, to_tag: str, code: int, reason: str) -> AccRow:
     """Make the row of the transaction that began the call."""
     return AccRow(
-        method=call.method,
-        from_tag=call.from_tag,
-        to_tag=to_tag,
-        callid=call.call_id,
-        sip_code=str(code),
-        sip_reason=reason[:REASON_WIDTH],
-        time=at,
-        setuptime=elapsed_ms(call.start, at) // 1000,
-        created=call.start,
-        extra=call.extra,
+        call.method,
+        call.from_tag,
+        to_tag,
+        call.call_id,
+        str(code),
+        reason[:REASON_WIDTH],
+        at,
+        0,
+        elapsed_ms(call.start, at) // 1000,
+        call.start,
+        0,
+        call.extra,
     )
 
 
@@ -119,16 +121,16 @@ def _end_row(call: OpenCall, cdr: Cdr) -> AccRow:
     if cdr.released_by == CALLEE:
         from_tag, to_tag = to_tag, from_tag
     return AccRow(
-        method="BYE",
-        from_tag=from_tag,
-        to_tag=to_tag,
-        callid=call.call_id,
-        sip_code="" if by_server else "200",
-        sip_reason=cdr.cause[:REASON_WIDTH] if by_server else "OK",
-        time=cdr.end,
-        duration=cdr.duration_ms // 1000,
-        setuptime=cdr.setup_ms // 1000,
-        created=call.start,
-        ms_duration=cdr.duration_ms,
-        extra=call.extra,
+        "BYE",
+        from_tag,
+        to_tag,
+        call.call_id,
+        "" if by_server else "200",
+        cdr.cause[:REASON_WIDTH] if by_server else "OK",
+        cdr.end,
+        cdr.duration_ms // 1000,
+        cdr.setup_ms // 1000,
+        call.start,
+        cdr.duration_ms,
+        call.extra,
     )

@@ -138,6 +138,13 @@ class MessageBase(MoreHeaders):
             raise
         return value
 
+    def forget_typed(self) -> None:
+        """Let go of what was read of the headers; it is read again where it is asked for.
+
+        For who keeps a message that is hardly looked at any more: the values take as much memory as the text.
+        """
+        self.headers._cache.clear()
+
     @property
     def top_via(self) -> Via:
         """The topmost Via. Source: RFC 3261 §20.42"""

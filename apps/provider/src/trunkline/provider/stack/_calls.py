@@ -42,7 +42,7 @@ from trunkline.sip_transaction import Flow, ServerTransaction
 
 from ._effects import AskRelay, Barrier, Write
 from ._media import MediaRules, family_of, has_sdp, put_sdp, sdp_family
-from ._records import BY, call_listing, from_journal, journal_record, open_call
+from ._records import BY, call_listing, from_journal, journal_text, open_call
 
 if TYPE_CHECKING:
     from ._stack import Stack
@@ -284,7 +284,9 @@ class Calls:
         self, request: Request, came_by: Flow, way: Flow, place: Place | None, now: float
     ) -> None:
         """Send the ACK of a 2xx on; it holds the answer when the 2xx held the offer."""
-        self._tell(self.watch.in_dialog(request, at=self._clock(), flow=came_by, place=place))
+        facts = self.watch.in_dialog(request, at=self._clock(), flow=came_by, place=place)
+        if facts:
+            self._tell(facts)
         target = Target(request.uri, way)
         if request.call_id not in self.relayed or not has_sdp(request):
             self._stack.forward_ack(request, target)
@@ -349,6 +351,11 @@ class Calls:
             self._stack.emit(Barrier(partial(self._confirm, context, response)))
             return
         self._stack.send_upstream(context, response, now)
+        if status >= 200 and leg.initial:
+            # both stay until their transactions are over, which is 32 seconds; hardly anything comes of them
+            context.request.forget_typed()
+            if branch is not None and branch.request is not None:
+                branch.request.forget_typed()
 
     def _confirm(self, context: ResponseContext, response: Response, _: Any, now: float) -> None:
         self._stack.send_upstream(context, response, now)
@@ -387,7 +394,9 @@ class Calls:
         self._stack.emit(ask)
 
     def _account(self, request: Request, response: Response, branch: Branch | None, now: float) -> None:
-        self._tell(self.watch.response(request, response, at=self._clock(), now=now, branch=branch))
+        facts = self.watch.response(request, response, at=self._clock(), now=now, branch=branch)
+        if facts:
+            self._tell(facts)
 
     def _goes_on(self, request: Request) -> bool:
         """Tell whether the call of an INVITE that failed is there still: it was one lap of a spiral."""
@@ -455,7 +464,7 @@ class Calls:
         at = acct.milliseconds(fact.at, "CallAnswered")
         entries = self.rules.answered(opened, at, fact.to_tag, fact.code, fact.reason)
         self.processed += 1
-        record = journal_record(call, opened, relayed=call.call_id in self.relayed)
+        record = journal_text(call, opened, relayed=call.call_id in self.relayed)
         self._stack.emit(Write("call_answered", (entries.acc, record)))
 
     def _failed(self, fact: CallFailed) -> None:
@@ -522,7 +531,7 @@ class Calls:
         """Take up the calls that were up when the server before this one ended.
 
         Args:
-            records: what `call_answered` was given.
+            records: what `call_answered` was given, read.
             seen: when that server was last known to be alive.
             now: monotonic seconds.
 

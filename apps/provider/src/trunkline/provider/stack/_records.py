@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from json.encoder import encode_basestring_ascii as _quoted
+from typing import TYPE_CHECKING, Any
 
 from trunkline import acct
 from trunkline.sip_parser import RemoteProtocolError, Uri, parse_uri
 from trunkline.sip_proxy import Call, CallState, Side
 
+if TYPE_CHECKING:
+    from trunkline.sip_proxy.watch import Leg
+    from trunkline.sip_transaction import Flow
+
 BY = {Side.CALLER: "caller", Side.CALLEE: "callee", Side.PROXY: "server"}
 _NO_EXTRA: dict[str, str] = {}
 "Our accounting rows have no further columns: one for all calls, never changed."
+_as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_CALL = (
+    '{"call":{"call_id":%s,"from_tag":%s,"start":"%s","caller":%s,"callee":%s,"request_uri":%s,"source":%s,'
+    '"method":%s,"ringing":%s,"answer":%s,"to_tag":%s,"code":%d,"reason":%s,"extra":%s},'
+    '"watched":{"caller":%s,"callee":%s,"legs":[%s],"caller_contact":%s%s,"caller_cseq":%d,"caller_flow":%s%s%s},'
+    '"relayed":%s}'
+)
+_LEG = '{"to_tag":%s,"contact":%s,"cseq":%d,"flow":%s,"is_confirmed":%s,"session_interval":%s'
 
 
 def party(uri: str) -> str:
@@ -38,17 +52,57 @@ def open_call(call: Call) -> acct.OpenCall:
     )
 
 
-def journal_record(call: Call, opened: acct.OpenCall, *, relayed: bool) -> dict[str, Any]:
-    """Write an answered call down, so that whoever comes after a crash can go on with it and close it.
+def journal_text(call: Call, opened: acct.OpenCall, *, relayed: bool) -> str:
+    """Write an answered call down as JSON, so that after a crash the next server can go on and close it.
 
     What accounting and the watch both know stands in accounting's part, which is also what operators are
-    shown while the server is down.
+    shown while the server is down. The text is that of `OpenCall.to_record` and `Call.path_record`, put
+    together without them: two dicts and a walk through them, for each call, cost several times as much.
     """
-    return {
-        "call": opened.to_record(),
-        "watched": {"caller": call.caller, "callee": call.callee, **call.path_record()},
-        "relayed": relayed,
-    }
+    ringing, answer, extra, legs = opened.ringing, opened.answer, opened.extra, call.legs
+    return _CALL % (
+        _quoted(opened.call_id),
+        _quoted(opened.from_tag),
+        opened.start.isoformat(),
+        _quoted(opened.caller),
+        _quoted(opened.callee),
+        _quoted(opened.request_uri),
+        _quoted(opened.source),
+        _quoted(opened.method),
+        "null" if ringing is None else f'"{ringing.isoformat()}"',
+        "null" if answer is None else f'"{answer.isoformat()}"',
+        _quoted(opened.to_tag),
+        opened.code,
+        _quoted(opened.reason),
+        _as_json(extra) if extra else "{}",
+        _quoted(call.caller),
+        _quoted(call.callee),
+        ",".join([_leg_text(leg) for leg in legs.values()]) if len(legs) != 1 else _leg_text(*legs.values()),
+        _quoted(call.caller_contact),
+        f',"caller_route_set":{_as_json(call.caller_route_set)}' if call.caller_route_set else "",
+        call.caller_cseq,
+        "null" if call.caller_flow is None else _flow_text(call.caller_flow),
+        ',"is_acknowledged":true' if call.is_acknowledged else "",
+        "" if call.max_duration is None else f',"max_duration":{_as_json(call.max_duration)}',
+        "true" if relayed else "false",
+    )
+
+
+def _leg_text(leg: Leg) -> str:
+    text = _LEG % (
+        _quoted(leg.to_tag),
+        _quoted(leg.contact),
+        leg.cseq,
+        "null" if leg.flow is None else _flow_text(leg.flow),
+        "true" if leg.is_confirmed else "false",
+        "null" if leg.session_interval is None else leg.session_interval,
+    )
+    return f'{text},"route_set":{_as_json(leg.route_set)}}}' if leg.route_set else text + "}"
+
+
+def _flow_text(flow: Flow) -> str:
+    local, remote = flow.local, flow.remote
+    return f'["{flow.transport}",{_quoted(local[0])},{local[1]},{_quoted(remote[0])},{remote[1]}]'
 
 
 def from_journal(record: Mapping[str, Any]) -> tuple[Call, bool]:

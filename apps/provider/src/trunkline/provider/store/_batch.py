@@ -35,7 +35,9 @@ class Refused:
 
 
 _as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_TIME, _CREATED = (_statements.INSERT_ACC.names.index(name) for name in ("time", "created"))
+_TIME, _CREATED, _CALLID, _FROM_TAG = (
+    _statements.INSERT_ACC.names.index(name) for name in ("time", "created", "callid", "from_tag")
+)
 _WRITES = ("_acc", "_alive", "_bindings", "_cdrs", "_missed", "_refreshed", "_removed", "_saved")
 
 
@@ -102,16 +104,17 @@ class Batch:
         """Add a call detail record; it stands once, also when the batch is written again."""
         self._cdrs.append(_rows.cdr_row(cdr, self._made_at()))
 
-    def save_call(self, callid: str, from_tag: str, record: Mapping[str, Any]) -> None:
+    def save_call(self, callid: str, from_tag: str, record: Mapping[str, Any] | str) -> None:
         """Journal a call in progress.
 
         Args:
             callid: its Call-ID.
             from_tag: the caller's tag.
-            record: JSON types only; it is written as it is now.
+            record: JSON types only, written as they are now; or JSON text, of ASCII only.
         """
         key = _rows.texts(callid, from_tag)
-        self._saved[key] = (*key, _as_json(record), self._made_at())
+        text = record if isinstance(record, str) else _as_json(record)
+        self._saved[key] = (*key, text, self._made_at())
 
     def remove_call(self, callid: str, from_tag: str) -> None:
         """Take a call that has ended out of the journal."""
@@ -125,15 +128,18 @@ class Batch:
 
     # -- what is written at one step of a call
 
-    def call_answered(self, row: AccRow, record: Mapping[str, Any]) -> None:
+    def call_answered(self, row: AccRow, record: Mapping[str, Any] | str) -> None:
         """Add the row of its INVITE, and journal the call.
 
         Args:
             row: for table acc.
             record: as for `save_call`.
         """
-        self.acc(row)
-        self.save_call(row.callid, row.from_tag, record)
+        acc = _rows.acc_row(row)
+        self._acc.append(acc)
+        key = acc[_CALLID], acc[_FROM_TAG]
+        text = record if type(record) is str else _as_json(record)
+        self._saved[key] = (*key, text, self._stamp or self._made_at())
 
     def call_failed(self, acc: AccRow | None, missed: AccRow | None, cdr: Cdr | None) -> None:
         """Add the rows of a call that nobody answered, as far as they are wanted."""
@@ -146,15 +152,18 @@ class Batch:
 
     def call_ended(self, row: AccRow | None, cdr: Cdr) -> None:
         """Add the row of its BYE and its record, and take it out of the journal."""
-        self.remove_call(cdr.call_id, cdr.from_tag)
-        if row is None:
-            self.cdr(cdr)
-            return
-        acc = _rows.acc_row(row)
-        self._acc.append(acc)
-        start = acc[_CREATED] if row.created is cdr.start else None
-        end = acc[_TIME] if row.time is cdr.end else None
-        self._cdrs.append(_rows.cdr_row(cdr, self._made_at(), start=start, end=end))
+        start = end = None
+        if row is not None:
+            acc = _rows.acc_row(row)
+            self._acc.append(acc)
+            start = acc[_CREATED] if row.created is cdr.start else None
+            end = acc[_TIME] if row.time is cdr.end else None
+        record = _rows.cdr_row(cdr, self._stamp or self._made_at(), start=start, end=end)
+        self._cdrs.append(record)
+        key = record[:2]  # Call-ID and the caller's tag, made storable
+        self._removed[key] = None
+        if self._saved:
+            self._saved.pop(key, None)
 
     # -- writing
 
