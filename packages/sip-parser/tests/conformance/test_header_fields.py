@@ -234,5 +234,5 @@ def test_no_typed_attribute_is_missing_from_the_table():
         for name, member in vars(base).items()
         if isinstance(member, property)
     }
-    derived = {"body", "top_via", "from_tag", "to_tag", "contact_star"}
+    derived = {"body", "top_via", "from_tag", "to_tag", "contact_star", "first_contact"}
     assert typed - derived == {row[4] for row in ROWS} - {"-"}

@@ -19,6 +19,12 @@ from ._uri import AnyUri, parse_uri
 
 _bad_uri = re.compile(r"[\s\x00-\x1f\x7f]").search
 _bad_reason = re.compile(r"[\r\n\0]").search
+# A Via as a proxy writes it, and as it comes back from whoever filled in rport and received.
+_RPORT, _RECEIVED = r";rport(?:=[0-9]{1,5})?", r";received=[0-9A-Fa-f.:]+"
+_match_returned_via = re.compile(
+    r"Via: SIP/2\.0/(?:UDP|TCP|TLS) [0-9A-Za-z.\-]+(?::[1-9][0-9]{0,3}|:[1-5][0-9]{4})?"
+    rf";branch=([0-9A-Za-z.\-]+)(?:{_RPORT}(?:{_RECEIVED})?|{_RECEIVED}(?:{_RPORT})?)?"
+).fullmatch
 
 
 @reads_slots("method", "uri", "version")
@@ -192,22 +198,20 @@ class Response(MessageBase):
         return self._version
 
     def likely_key(self) -> tuple[str, str]:
-        """Give branch and method of the request it answers, as they stand in plain lines.
+        """Give branch and method of the request it answers, where a plain Via and CSeq say so.
 
         To look for what is known: where it finds nothing, `top_via` and `cseq` are to be read.
 
         Returns:
-            The branch, empty where the topmost Via is not plain, and the method of CSeq.
+            Both as `top_via` and `cseq` would give them, or two empty strings.
         """
         headers = self.headers
-        names, lines = headers._names, headers._lines
-        if "via" not in names or "cseq" not in names:
+        names = headers._names
+        cseq = headers._cache.get("cseq")
+        if cseq is None or "via" not in names:
             return "", ""
-        via = lines[names.index("via")]
-        if "," in via:
-            return "", ""
-        method = lines[names.index("cseq")].rpartition(" ")[2]
-        return via.partition(";branch=")[2].partition(";")[0], method
+        via = _match_returned_via(headers._lines[names.index("via")])
+        return ("", "") if via is None else (via[1], cseq.method)
 
     def start_line(self) -> str:
         """Give the status line, as it came or as it would be written."""
