@@ -66,6 +66,7 @@ def test_shape_gives_what_reading_gives_or_nothing(value: str) -> None:
 @example('Digest username="a", realm="r", nonce="n", uri="u", response="b", qop=auth, nc=1, cnonce=c')
 @example('Digest username="a", realm="r", nonce="n", uri="u", response="b", qop=auth, nc=g, cnonce="c"')
 @example('Digest username="a", realm="r", nonce="n", uri="u", response="b", qop=AUTH, nc=A, cnonce="c"')
+@example('Digest username="\t0", realm="", nonce="", uri="sip:0@0.com", response="00"')
 @example('Digest username*="a", realm="r", nonce="n", uri="u", response="b"')
 def test_credentials_by_shape_are_those_read_one_by_one(value: str) -> None:
     by_shape = _credentials_by_shape(value)

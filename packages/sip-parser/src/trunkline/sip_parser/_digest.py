@@ -366,7 +366,7 @@ def _credentials_by_shape(value: str) -> DigestCredentials | None:
 
     Gives None for what has to be read parameter by parameter.
     """
-    if len(value) > _SHAPE_LENGTH or "\\" in value or "\n" in value:
+    if len(value) > _SHAPE_LENGTH or "\\" in value or "\n" in value or "\t" in value:
         return None
     pieces: list[str | None] = value.split('"')  # type: ignore[assignment]  # None is added
     order = _order(tuple(pieces[::2])) if len(pieces) % 2 else None
