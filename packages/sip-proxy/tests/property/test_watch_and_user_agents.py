@@ -121,10 +121,12 @@ class World:
     def was_given_up(self) -> bool:
         """Tell whether nobody answered for so long after the CANCEL that the call is on record as failed.
 
-        A 2xx that comes all the same goes up, as it must, and a caller who does not let it go talks unwatched.
+        A 2xx that comes all the same goes up, as it must; a caller who does not let it go talks unwatched.
         """
+        if self.cancel_at is None:
+            return False
         failed = [fact for fact in self.proxy.facts if isinstance(fact, CallFailed)]
-        return self.cancel_at is not None and any(self.seconds(fact) > self.cancel_at + 4.9 for fact in failed)
+        return any(self.seconds(fact) > self.cancel_at + 4.9 for fact in failed)
 
     def ended_from_here(self) -> bool:
         return any(isinstance(fact, CallEnded) and fact.by is Side.PROXY for fact in self.proxy.facts)
