@@ -327,11 +327,12 @@ def test_hostile_streams_raise_nothing_but_remote_protocol_error(parts, step):
 
 def both_responses(request, *answer, headers=()):
     def tag_of(copied):
-        assert all(line in copied for line in lines)
+        copied = " ".join(copied.split())  # folds and blanks are not what this is about
+        assert all(value in copied for value in values)
         return "t1"
 
-    lines = [line for name, line in request.headers.items() if name.lower() in {"from", "call-id", "cseq"}]
-    lines = [line for line in lines if "\n" not in line]
+    copies = {"from", "call-id", "cseq"}
+    values = [" ".join(value.split()) for name, value in request.headers.items() if name.lower() in copies]
     try:
         slow = make_response(request, *answer, to_tag="t1", headers=headers).to_bytes()
     except LocalProtocolError as error:
