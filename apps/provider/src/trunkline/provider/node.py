@@ -313,16 +313,9 @@ class Node:
     # -- effects
 
     def _perform(self, effects: list[Effect]) -> None:
+        carry_out = self._carry_out
         for effect in effects:
-            if type(effect) is Send:
-                flow = effect.flow
-                udp = self._udp.get(flow.local) if flow.transport == "UDP" else None
-                if udp is not None:
-                    udp.send(effect.data, flow, effect.key)
-                else:
-                    self._send(effect)
-            else:
-                self._carry_out[type(effect)](effect)
+            carry_out[type(effect)](effect)
 
     def _send(self, effect: Send) -> None:
         flow = effect.flow

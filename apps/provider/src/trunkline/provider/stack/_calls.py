@@ -329,6 +329,8 @@ class Calls:
                 leg.call = facts[0].call
                 self._tell(facts)
             self._stack.send_upstream(context, response, now)
+            if response.status >= 200:
+                self._forget_typed(context, branch)
         else:
             self._respond(leg, context, response, branch, now)
 
@@ -352,10 +354,16 @@ class Calls:
             return
         self._stack.send_upstream(context, response, now)
         if status >= 200 and leg.initial:
-            # both stay until their transactions are over, which is 32 seconds; hardly anything comes of them
-            context.request.forget_typed()
-            if branch is not None and branch.request is not None:
-                branch.request.forget_typed()
+            self._forget_typed(context, branch)
+
+    def _forget_typed(self, context: ResponseContext, branch: Branch | None) -> None:
+        """Let go of what was read of an INVITE that has its final response, as received and as sent on.
+
+        Both stay until their transactions are over, which is 32 seconds; hardly anything comes of them.
+        """
+        context.request.forget_typed()
+        if branch is not None and branch.request is not None:
+            branch.request.forget_typed()
 
     def _confirm(self, context: ResponseContext, response: Response, _: Any, now: float) -> None:
         self._stack.send_upstream(context, response, now)
