@@ -119,7 +119,8 @@ class CallWatch:
 
         Returns:
             CallRinging for the first of each provisional status, CallAnswered for the first 2xx, CallFailed
-            for a failure; nothing for what belongs to no call.
+            for a failure; CallStarted and CallAnswered for a 2xx that comes when the call has failed; nothing
+            for what belongs to no call.
         """
         status = response.status
         if call is None or call.state is CallState.ENDED:
@@ -131,7 +132,7 @@ class CallWatch:
                 return []
             call = self._calls.get((request.call_id, request.from_tag or ""))
             if call is None:
-                return []
+                return self._late_answer(request, response, at, now, branch)
         elif status == 100:
             return []
         to_tag = _to_tag(response)
@@ -333,6 +334,22 @@ class CallWatch:
         if longest is not None:
             self._limits.set(call, now + longest)
         return [CallAnswered(call, at, leg.to_tag, response.status, response.reason)]
+
+    def _late_answer(
+        self, request: Request, response: Response, at: datetime, now: float, branch: Branch | None
+    ) -> list[Fact]:
+        """Take the first 2xx of a callee whose call has failed already: it answers when nobody waits for it.
+
+        It goes up all the same, and may make a dialog: that is a call of its own. A 2xx that is repeated when
+        the call is over is none. Source: RFC 3261 §9.1, §16.7 step 5
+        """
+        if branch is None or not 200 <= response.status < 300:
+            return []
+        context = branch.context
+        if context.relayed < 300 or context.accepted.get(response.headers.get("to") or "") is not None:
+            return []
+        facts = self.invite(request, at=at, flow=context.transaction.flow)
+        return facts + self.response(request, response, at=at, now=now, branch=branch)
 
     def _failure(self, call: Call, to_tag: str, response: Response, at: datetime) -> list[Fact]:
         if call.state is not CallState.EARLY:
