@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trunkline.sip_parser import Request, Response, parse_datagram
@@ -70,6 +70,21 @@ scenes = st.builds(
     jitter=st.sampled_from([0.0, 0.05, 1.0]),
     seed=st.integers(0, 2**32),
 )
+
+_SILENT = Callee(ring_after=None, final_after=None, status=200, q=0.5, ring_timeout=None, is_there=True)
+REFUSED_LATE = Scene(
+    callees=[_SILENT, _SILENT, attrs.evolve(_SILENT, final_after=0.0, status=600, q=1.0, ring_timeout=2.0)],
+    cancel_at=None,
+    bye_after=0.0,
+    think=0.0,
+    relay_after=0.0,
+    has_fallback=False,
+    loss=0.25,
+    duplication=0.0,
+    jitter=0.0,
+    seed=9120,
+)
+"A 600 is lost, and comes again when its branch has been given up and the next ones are ringing."
 
 
 class Played:
@@ -181,6 +196,7 @@ def test_an_invite_forked_over_a_bad_network_ends_well(kit: Any, scene: Scene) -
 
 @settings(max_examples=120, deadline=None)
 @given(scene=scenes)
+@example(scene=REFUSED_LATE)
 def test_an_answer_a_global_failure_or_a_cancel_stops_every_other_branch_at_once(
     kit: Any, scene: Scene
 ) -> None:

@@ -66,6 +66,11 @@ class Branch:
     deadline: Deadline[Branch] | None = None
     """Its ring timeout, or timer C when it has none; then the wait for an answer to the CANCEL."""
 
+    @property
+    def was_given_up(self) -> bool:
+        """Whether its failure is an assumed one: no final response has come."""
+        return self.state is BranchState.COMPLETED and self.response is None and self.status >= 300
+
     def __repr__(self) -> str:
         return f"<Branch {self.target.uri} {self.state.value} {self.status or ''}>"
 

@@ -83,6 +83,10 @@ class ResponseProcessing:
                     self._forking.close(branch, branch.counts_as, None, now, effects)
                 elif status != 503 or not self._forking.give_way(branch, status, response, now, effects):
                     self._forking.close(branch, status, response, now, effects)
+            elif status >= 600 and branch.was_given_up and not context.is_decided:
+                # From one whom we had given up: that no call is wanted holds for all others. §16.7 step 5
+                branch.status, branch.response = status, response
+                self._forking.stop(context, now, effects, reason=None)
         elif status >= 200:
             if context.is_invite:
                 self._answered(branch, response, now, effects)
