@@ -2,7 +2,7 @@
 
 import pytest
 
-from trunkline.sip_parser import LocalProtocolError, Request, make_response, parse_datagram, reason_phrase
+from trunkline.sip_parser import LocalProtocolError, Request, make_response, parse_datagram, reason_phrase, response_bytes
 
 
 def test_a_response_copies_what_finds_its_request(invite):
@@ -37,6 +37,26 @@ def test_parsed_values_are_taken_along_but_not_the_to_that_changes(invite):
 def test_a_tag_that_is_there_stays(invite_with):
     request = parse_datagram(invite_with("To: <sip:b>;tag=old"))
     assert make_response(request, 200, to_tag="new").to_tag == "old"
+
+
+@pytest.mark.parametrize("nothing", ["tag", "tag=", "x;TAG;y=1"])
+@pytest.mark.parametrize("address", ["<sip:b>", "sip:b", '"tag" <sip:tag@b;tag>'])
+def test_a_tag_parameter_without_value_gives_way(invite_with, address, nothing):
+    request = parse_datagram(invite_with(f"To: {address};{nothing}"))
+    answers = [
+        make_response(request, 404, to_tag="new").to_bytes(),
+        response_bytes(request, 404, tag_of=lambda _: "new"),
+    ]
+    assert answers[0] == answers[1]
+    to = parse_datagram(answers[0]).to
+    assert to.tag == "new"
+    assert to.uri == request.to.uri
+    assert to.params.keys() == request.to.params.keys()
+
+
+def test_an_address_that_only_looks_like_a_tag_stays_as_spelled(invite_with):
+    request = parse_datagram(invite_with("To: sip:tagger@b"))
+    assert make_response(request, 404, to_tag="new").headers.get("to") == "sip:tagger@b;tag=new"
 
 
 def test_a_100_gets_no_tag_and_the_timestamp(invite_with):

@@ -6,11 +6,13 @@ Source: RFC 3261 §8.2.6
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
+from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import is_token
+from ._grammar import Params, is_token
 from ._headers import Headers, _check_value
 from ._messages import Request, Response
 from ._names import CANONICAL, WRITTEN_NAMES, canonical_name
@@ -60,7 +62,7 @@ def make_response(
         if not to_tag.isalnum():
             _check_tag(to_tag)
         index = names.index("to")
-        lines[index] = f"{lines[index].rstrip()};tag={to_tag}"
+        lines[index] = _tagged(lines[index], to_tag)
         cache.pop("to", None)
     result = Headers.__new__(Headers)
     result._names = names
@@ -129,7 +131,7 @@ def response_bytes(
     if reason is not None or status < 200 or (to_tag is not None and not to_tag.isalnum()):
         return make_response(request, status, reason, to_tag=to_tag, headers=fields).to_bytes()
     if to_tag is not None and to is not None:
-        lines[to] = f"{lines[to].rstrip()};tag={to_tag}"
+        lines[to] = _tagged(lines[to], to_tag)
     for name, value in fields:
         canonical = CANONICAL.get(name) or canonical_name(name)
         if not value.isprintable():
@@ -159,6 +161,19 @@ def _has_tag(request: Request) -> bool:
         return request.to.tag is not None
     except RemoteProtocolError:
         return "tag" in (request.headers.get("to") or "").rpartition(">")[2].lower()
+
+
+def _tagged(line: str, tag: str) -> str:
+    """Put a tag into a To that has none; a tag parameter without value, which is none, gives way to it."""
+    line = line.rstrip()
+    if "tag" in line.rpartition(">")[2].lower():
+        name, _, value = line.partition(":")
+        with suppress(RemoteProtocolError):
+            to = NameAddr.parse(value)
+            if "tag" in to.params:
+                params: Params = {key: value for key, value in to.params.items() if key != "tag"}
+                return f"{name}: {to.replace(params=params)};tag={tag}"
+    return f"{line};tag={tag}"
 
 
 def _check_tag(tag: str) -> None:
