@@ -43,6 +43,7 @@ test: setup peers fuzzer
 
 check: setup
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config monorepo.toml
 

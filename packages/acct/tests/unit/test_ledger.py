@@ -29,13 +29,34 @@ def test_call_hung_up_by_the_caller_gives_two_rows_and_a_record(call, at):
         "INVITE", "a", "b", "c1", "200", "OK", at(2.25), setuptime=2, created=at(0)
     )
     assert effects[2].row == AccRow(
-        "BYE", "a", "b", "c1", "200", "OK", at(62.5),
-        duration=60, setuptime=2, created=at(0), ms_duration=60250,
+        "BYE",
+        "a",
+        "b",
+        "c1",
+        "200",
+        "OK",
+        at(62.5),
+        duration=60,
+        setuptime=2,
+        created=at(0),
+        ms_duration=60250,
     )
     assert effects[3].cdr == Cdr(
-        call_id="c1", from_tag="a", to_tag="b", caller="alice@example.test", callee="bob@example.test",
-        request_uri="sip:bob@example.test", start=at(0), answer=at(2.25), end=at(62.5),
-        duration_ms=60250, setup_ms=2250, released_by="caller", cause="bye", code=200, reason="OK",
+        call_id="c1",
+        from_tag="a",
+        to_tag="b",
+        caller="alice@example.test",
+        callee="bob@example.test",
+        request_uri="sip:bob@example.test",
+        start=at(0),
+        answer=at(2.25),
+        end=at(62.5),
+        duration_ms=60250,
+        setup_ms=2250,
+        released_by="caller",
+        cause="bye",
+        code=200,
+        reason="OK",
     )
 
 

@@ -33,9 +33,7 @@ STREAMS = st.lists(
     max_size=2,
 )
 HOSTS = ["192.0.2.{}", "0.0.0.0", "2001:db8::{}", "a.example.test"]
-DESCRIPTIONS = st.tuples(
-    st.integers(1, 3), st.sampled_from(HOSTS), STREAMS, st.booleans(), st.integers(1, 2)
-)
+DESCRIPTIONS = st.tuples(st.integers(1, 3), st.sampled_from(HOSTS), STREAMS, st.booleans(), st.integers(1, 2))
 OPTIONS = st.builds(
     MediaOptions,
     asymmetric=st.booleans(),
@@ -115,9 +113,7 @@ class Calls(RuleBasedStateMachine):
                 assert one.port
                 assert self.owner[other.port] == self.owner[other.port + 1] == call_id
 
-    @rule(
-        call_id=CALLS, tag=TAGS, to=TAGS | st.just(""), branch=BRANCHES, what=DESCRIPTIONS, options=OPTIONS
-    )
+    @rule(call_id=CALLS, tag=TAGS, to=TAGS | st.just(""), branch=BRANCHES, what=DESCRIPTIONS, options=OPTIONS)
     def offer(self, call_id, tag, to, branch, what, options):
         options = self.options_of(call_id, options)
         sdp = self.describe(call_id, what)
@@ -135,18 +131,14 @@ class Calls(RuleBasedStateMachine):
     def answer(self, call_id, tag, to, branch, what, options):
         options = self.options_of(call_id, options)
         sdp = self.describe(call_id, what)
-        effects = self.relay.answer(
-            call_id, tag, to, sdp, now=self.now, via_branch=branch, options=options
-        )
+        effects = self.relay.answer(call_id, tag, to, sdp, now=self.now, via_branch=branch, options=options)
         told = self.perform(call_id, effects)
         if isinstance(told[-1], SdpReady):
             self.check_description(call_id, told[-1], sdp)
 
     @rule(call_id=CALLS, tag=TAGS | st.just(""), to=TAGS | st.just(""), branch=BRANCHES)
     def delete(self, call_id, tag, to, branch):
-        told = self.perform(
-            call_id, self.relay.delete(call_id, tag, to, now=self.now, via_branch=branch)
-        )
+        told = self.perform(call_id, self.relay.delete(call_id, tag, to, now=self.now, via_branch=branch))
         if told and isinstance(told[-1], SessionDeleted):
             assert call_id not in self.owner.values()
             self.addresses[call_id].clear()

@@ -40,7 +40,6 @@ def test_first_packet_teaches_the_real_source(app, call):
     assert sent_to_alice(app, call) == NAT
 
 
-
 def test_facts_are_told_once(app, call):
     assert app.packet(call[0], packet(1), NAT)[2] != ()
     assert app.packet(call[0], packet(2), NAT)[2] == ()

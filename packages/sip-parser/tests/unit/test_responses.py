@@ -2,7 +2,14 @@
 
 import pytest
 
-from trunkline.sip_parser import LocalProtocolError, Request, make_response, parse_datagram, reason_phrase, response_bytes
+from trunkline.sip_parser import (
+    LocalProtocolError,
+    Request,
+    make_response,
+    parse_datagram,
+    reason_phrase,
+    response_bytes,
+)
 
 
 def test_a_response_copies_what_finds_its_request(invite):

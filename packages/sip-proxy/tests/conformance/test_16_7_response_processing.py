@@ -155,9 +155,7 @@ def test_step_6_nothing_goes_up_before_every_branch_has_ended(kit: Any, bench: A
         ((486, 486), 486),
     ],
 )
-def test_step_6_the_best_failure_wins_in_either_order(
-    kit: Any, statuses: tuple[int, int], best: int
-) -> None:
+def test_step_6_the_best_failure_wins_in_either_order(kit: Any, statuses: tuple[int, int], best: int) -> None:
     for order in (statuses, statuses[::-1]):
         bench = kit.Bench()
         for request, status in zip(fork(kit, bench), order, strict=True):

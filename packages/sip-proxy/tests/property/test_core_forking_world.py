@@ -237,9 +237,9 @@ def test_another_request_forked_over_a_bad_network_ends_well(kit: Any, scene: Sc
     final = [response for response in played.went_up() if response.status >= 200]
     assert len(final) <= 1
     assert all(response.status not in (408, 487) or response.to_tag for response in final)
-    assert not any(
-        isinstance(m, Request) and m.method == "CANCEL" for _, _, _, m in played.messages
-    ), "only an INVITE is cancelled"
+    assert not any(isinstance(m, Request) and m.method == "CANCEL" for _, _, _, m in played.messages), (
+        "only an INVITE is cancelled"
+    )
 
 
 @settings(max_examples=60, deadline=None)

@@ -55,9 +55,7 @@ def round_of_calls(stopwatch, caller, callee, status, now):
     """Carry a batch of calls from INVITE to their final response, and the ACK of a failure."""
     there = Flow("UDP", ALICE, BOB)
     here = Flow("UDP", BOB, ALICE)
-    texts = [
-        INVITE.format(branch=caller.new_branch(), number=next(numbers)).encode() for _ in range(CALLS)
-    ]
+    texts = [INVITE.format(branch=caller.new_branch(), number=next(numbers)).encode() for _ in range(CALLS)]
     requests = stopwatch("(parse INVITE)", parse_datagram, texts)
     started = stopwatch("client  send INVITE", lambda r: caller.send_request(r, there, now=now), requests)
     arrived = [parse_datagram(effects[0].data) for _, effects in started]

@@ -29,10 +29,7 @@ def rebuild(events: Iterable[Event], *, unanswered: bool = True) -> list[Cdr]:
     """
     ledger = Ledger(unanswered=unanswered, remember=None)
     return [
-        effect.cdr
-        for event in events
-        for effect in ledger.receive(event)
-        if isinstance(effect, CallClosed)
+        effect.cdr for event in events for effect in ledger.receive(event) if isinstance(effect, CallClosed)
     ]
 
 

@@ -153,7 +153,6 @@ class Tls:
                 pass  # it waits for the peer's goodbye, which nobody will read
         return self._out.read()
 
-
     def proved(self) -> list[str]:
         """Give what the certificate names: hosts, addresses, and URIs that are a domain (RFC 5922 §7.1)."""
         shown = self._tls.getpeercert() or {}

@@ -85,9 +85,7 @@ def _blocks(data: bytes, position: int, end: int, count: int) -> list[ReportBloc
         cumulative = lost & 0xFFFFFF
         if cumulative & 0x800000:
             cumulative -= 0x1000000
-        blocks.append(
-            ReportBlock(ssrc, (lost >> 24) / 256, cumulative, highest, jitter, last, delay / 65536)
-        )
+        blocks.append(ReportBlock(ssrc, (lost >> 24) / 256, cumulative, highest, jitter, last, delay / 65536))
         position += 24
         count -= 1
     return blocks

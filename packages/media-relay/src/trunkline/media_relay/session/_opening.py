@@ -60,9 +60,7 @@ class Opening:
         listed = list(mediums)
         asked = [(stream.port, medium) for medium in listed for stream in medium.streams]
         awaited = session.awaiting_answer
-        return cls(
-            session, towards, sdp, description, options, listed, asked, new_legs, new_session, awaited
-        )
+        return cls(session, towards, sdp, description, options, listed, asked, new_legs, new_session, awaited)
 
     def position(self, port: int) -> int:
         """Tell the place of a port in the order, -1 when it is not one of these."""

@@ -42,9 +42,7 @@ class Session:
                     yield medium.rtp
                     yield medium.rtcp
 
-    def find_offer_legs(
-        self, from_tag: str, to_tag: str, via_branch: str
-    ) -> tuple[Leg | None, Leg | None]:
+    def find_offer_legs(self, from_tag: str, to_tag: str, via_branch: str) -> tuple[Leg | None, Leg | None]:
         """Find the offering side and the side the offer goes to; None for one that is new."""
         offerer, other = self.by_tag.get(from_tag), self.by_tag.get(to_tag) if to_tag else None
         if offerer is None:
@@ -55,9 +53,7 @@ class Session:
             other = self._branch(offerer, via_branch) or offerer.offered_to or offerer.peer
         return offerer, other
 
-    def find_answer_legs(
-        self, from_tag: str, to_tag: str, via_branch: str
-    ) -> tuple[Leg, Leg] | None:
+    def find_answer_legs(self, from_tag: str, to_tag: str, via_branch: str) -> tuple[Leg, Leg] | None:
         """Find the side that offered and the side that answers, None when nobody offered."""
         offerer = self.by_tag.get(from_tag)
         if offerer is None:

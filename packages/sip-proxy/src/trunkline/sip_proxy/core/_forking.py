@@ -124,9 +124,7 @@ class Forking:
             context.groups = [groups[q] for q in sorted(groups)]
         self._send_group(context, targets, now, effects)
 
-    def send_alone(
-        self, context: ResponseContext, target: Target, now: float, effects: list[Effect]
-    ) -> None:
+    def send_alone(self, context: ResponseContext, target: Target, now: float, effects: list[Effect]) -> None:
         """Try one target while no branch is open, which is what mostly happens."""
         left = context.breadth
         if left is not None and left <= 0:

@@ -384,9 +384,7 @@ class CallWatch:
     def _longest(self, call: Call) -> float | None:
         return self._max_duration if call.max_duration is None else call.max_duration
 
-    def _goodbye(
-        self, call: Call, leg: Leg, by: Side, at: datetime, cause: str = "bye"
-    ) -> list[Fact]:
+    def _goodbye(self, call: Call, leg: Leg, by: Side, at: datetime, cause: str = "bye") -> list[Fact]:
         other = None
         if len(call.legs) > 1:
             answered = (other for other in call.legs.values() if other.is_confirmed)
