@@ -115,9 +115,10 @@ def header(text: str, name: str) -> list[str]:
 
 
 def answer_to(request: str, status: str, tag: str, *, body: str = "") -> str:
-    """Write the callee's response to what it received."""
-    lines = [f"SIP/2.0 {status}"]
-    for name in ("via", "record-route", "from"):
+    """Write the callee's response to what it received, with the Vias on one line, as SIPp writes it."""
+    vias = [line.partition(": ")[2] for line in header(request, "via")]
+    lines = [f"SIP/2.0 {status}", f"Via: {', '.join(vias)}"]
+    for name in ("record-route", "from"):
         lines += header(request, name)
     to = header(request, "to")[0]
     lines += [
@@ -159,7 +160,7 @@ def request(
     caller, callee = parties
     lines = [
         f"{method} {uri} SIP/2.0",
-        f"Via: SIP/2.0/UDP 127.0.0.1:27060;rport;branch=z9hG4bK-{number}-{cseq}-{method}",
+        f"Via: SIP/2.0/UDP 127.0.0.1:27060;branch=z9hG4bK-{number}-{cseq}-{method};rport",
         "Max-Forwards: 70",
         *extra,
         f"From: <sip:{caller}@127.0.0.1>;tag=c{number}",

@@ -16,6 +16,10 @@ NAMES = ("Via", "Contact", "Record-Route", "Route", "Supported", "Date", "CSeq")
 lines = st.sampled_from([
     "Contact: <sip:a@b>", "Contact: *", "m: <sip:a@b>, sip:c@d", "Contact: ,", "Contact:", "Contact: <sip:a",
     "Record-Route: <sip:p;lr>", "Record-Route: <sip:p;lr>, <sip:q;lr>", "Record-Route: ", "Route:\r\n <r:x>",
+    "Via: SIP/2.0/UDP d;branch=z9hG4bK2, SIP/2.0/UDP e;branch=z9hG4bK3;received=192.0.2.1",
+    "Via: ,, a", "Via: ,",
+    'Route: "a, b" <sip:p;lr>, <sip:q>', "Route: sip:a,<sip:b>",
+    "Via: SIP/2.0/UDP d;x=\"a,b\", SIP/2.0/UDP e",
     "Date: Sat, 13 Nov 2010 23:29:00 GMT", "Supported: ", "k: timer,", "Via: SIP/2.0/UDP c;branch=z9hG4bK1",
 ])  # fmt: skip
 
@@ -48,6 +52,11 @@ def test_short_reads_are_those_of_the_long_way(data, more):
         lambda: other.contacts[0] if other.contacts else None
     )
     assert read_or_reason(message.read_parties) == read_or_reason(lambda: read_one_by_one(other))
+    for name in NAMES:
+        changed, popped = message.headers.copy(), message.headers.copy()
+        popped.pop_value(name)
+        assert changed.drop_top(name) == (name.lower() in changed._names)
+        assert changed == popped
     if isinstance(message, Response):
         branch, method = message.likely_key()
         if branch:
@@ -69,6 +78,9 @@ def answer(*more: str) -> Message:
         ("SIP/2.0/UDP a;branch=z9hG4bK1;rport=5;received=192.0.2.1", "1 BYE", ("z9hG4bK1", "BYE")),
         ("SIP/2.0/UDP a;branch=z9hG4bK1;rport=5;received=192.0.2.1;rport=5", "1 BYE", ("", "")),
         ("SIP/2.0/UDP a, SIP/2.0/UDP b;branch=z9hG4bK1", "1 BYE", ("", "")),
+        ("SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/UDP b;branch=z9hG4bK2", "1 BYE", ("z9hG4bK1", "BYE")),
+        ("SIP/2.0/UDP a;branch=z9hG4bK1,", "1 BYE", ("z9hG4bK1", "BYE")),
+        (", SIP/2.0/UDP a;branch=z9hG4bK1", "1 BYE", ("", "")),
         ("Via: SIP/2.0/UDP a;branch=z9hG4bK1", "1 BYE", ("", "")),
         ("SIP/2.0/UDP a;branch=z9hG4bK1", "many BYE", ("", "")),
         ("SIP/2.0/UDP a", "1 BYE", ("", "")),

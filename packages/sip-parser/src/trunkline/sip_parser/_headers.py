@@ -12,6 +12,7 @@ Source: RFC 3261 §7.3
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, canonical_name
 
 _EMPTY = ", \t\r\n"
 _ENDS_NO_VALUE = ": \t\r\n"
+# The first of several values on a line, such as Vias that come back, where nothing in it can hold a comma.
+_match_first_of_list = re.compile(r'([^:]+):[ \t]*[^",<(\s][^",<(]*,[ \t]*(?=[^ \t\r\n])').match
 
 
 class Headers:
@@ -262,7 +265,14 @@ class Headers:
             return False
         index = names.index(canonical)
         line = lines[index]
-        if "," in line or line[-1] in _ENDS_NO_VALUE:
+        if "," in line:
+            first = _match_first_of_list(line)
+            if first is None or canonical in NOT_LISTS:
+                self.pop_value(canonical)
+            else:
+                lines[index] = f"{first[1]}: {line[first.end() :]}"
+                self._forget(canonical)
+        elif line[-1] in _ENDS_NO_VALUE:
             self.pop_value(canonical)
         else:
             del names[index], lines[index]

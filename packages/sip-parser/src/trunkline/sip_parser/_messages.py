@@ -19,12 +19,13 @@ from ._uri import AnyUri, parse_uri
 
 _bad_uri = re.compile(r"[\s\x00-\x1f\x7f]").search
 _bad_reason = re.compile(r"[\r\n\0]").search
-# A Via as a proxy writes it, and as it comes back from whoever filled in rport and received.
+# A Via as a proxy writes it, and as it comes back from whoever filled in rport and received; on the same line
+# others may follow.
 _RPORT, _RECEIVED = r";rport(?:=[0-9]{1,5})?", r";received=[0-9A-Fa-f.:]+"
 _match_returned_via = re.compile(
     r"Via: SIP/2\.0/(?:UDP|TCP|TLS) [0-9A-Za-z.\-]+(?::[1-9][0-9]{0,3}|:[1-5][0-9]{4})?"
-    rf";branch=([0-9A-Za-z.\-]+)(?:{_RPORT}(?:{_RECEIVED})?|{_RECEIVED}(?:{_RPORT})?)?"
-).fullmatch
+    rf";branch=([0-9A-Za-z.\-]+)(?:{_RPORT}(?:{_RECEIVED})?|{_RECEIVED}(?:{_RPORT})?)?(?:,|\Z)"
+).match
 
 
 @reads_slots("method", "uri", "version")
