@@ -13,7 +13,7 @@ import gc
 from typing import Final
 
 _NEVER: Final = 1_000_000
-YOUNG: Final = 50_000
+YOUNG: Final = 500_000
 "Objects made, less those freed, between two looks at the youngest."
 QUIET_MESSAGES: Final = 50
 "Messages a second up to which a moment is quiet."
