@@ -26,7 +26,7 @@ class Database:
     def write(self, batch: Batch) -> tuple[()]:
         if self.is_away:
             raise StoreError("away")
-        self.rows += [key[0] for key in (*batch._removed, *batch._saved)]
+        self.rows += [*batch._removed, *batch._saved]
         return ()
 
 
@@ -38,7 +38,7 @@ async def play(walk: list[str]) -> None:
 
     def put() -> None:
         written.append(f"row{len(written)}")
-        commits.batch.remove_call(written[-1], "tag")
+        commits.batch.remove_call(written[-1])
         commits.touch()
 
     def wait() -> None:

@@ -282,10 +282,8 @@ def test_calls_are_read_from_the_journal(trunkline: Run) -> None:
     with Store.open("sqlite:///trunkline.db") as store:
         batch = Batch()
         call = {"call_id": "c1", "from_tag": "f", "caller": "alice@d.test", "callee": "bob@d.test"}
-        batch.save_call(
-            "c1", "f", {"call": {**call, "start": "2030-01-02T03:04:05.678+00:00", "answer": None}}
-        )
-        batch.save_call("mark", "", {"something": "else"})
+        batch.save_call(1, {"call": {**call, "start": "2030-01-02T03:04:05.678+00:00", "answer": None}})
+        batch.save_call(2, {"something": "else"})
         store.write(batch)
     [shown] = trunkline("calls", "--json").json
     assert (shown["caller"], shown["state"]) == ("alice@d.test", "early")

@@ -34,7 +34,7 @@ class Database:
         self.may_go_on.wait(5)
         if self.is_away:
             raise StoreError("the database is away")
-        self.taken.append([key[0] for key in (*batch._removed, *batch._saved)])
+        self.taken.append([*batch._removed, *batch._saved])
         return self.refused
 
     @property
@@ -53,7 +53,7 @@ class Bench:
 
     def put(self, name: str) -> None:
         """Write a row and wait for it."""
-        self.commits.batch.remove_call(name, "tag")
+        self.commits.batch.remove_call(name)
         self.commits.touch()
         self.commits.when_written(lambda on_disk: self.answers.append((name, on_disk)))
 
@@ -132,11 +132,11 @@ async def test_refusal_is_told_the_latest_first_and_the_rows_are_kept(bench: Ben
 
 async def test_what_a_refusal_writes_comes_after_what_was_refused(bench: Bench, clock: MockClock) -> None:
     bench.database.is_away = True
-    bench.commits.batch.remove_call("done", "tag")
+    bench.commits.batch.remove_call("done")
     bench.commits.touch()
 
     def undo(on_disk: bool) -> None:
-        bench.commits.batch.remove_call("undone", "tag")
+        bench.commits.batch.remove_call("undone")
         bench.commits.touch()
 
     bench.commits.when_written(undo)

@@ -100,6 +100,31 @@ def test_a_migration_that_fails_leaves_nothing_behind(database: str, tmp_path: P
     assert tables_of(database) == {"version", "subscriber"}
 
 
+def test_calls_in_progress_outlive_an_upgrade_and_a_downgrade(database: str) -> None:
+    record = '{"call":{"call_id":"c1","from_tag":"f1"}}'
+    with Store.open(database) as store, store._writer.begin() as connection:
+        downgrade(connection, "0002")
+        connection.exec_driver_sql(
+            "INSERT INTO live_calls (callid, from_tag, record, updated) VALUES ('c1', 'f1', ?, ?)",
+            (record, "2030-01-02 03:04:05.678000"),
+        )
+    with Store.open(database) as store:
+        [loaded] = store.load_calls().values()
+        assert loaded["call"]["call_id"] == "c1"
+        lived = store.last_alive()
+        assert lived is not None
+        assert lived.isoformat() == "2030-01-02T03:04:05.678000+00:00"
+        batch = Batch()
+        batch.save_call(2**62, '{"call":{"call_id":"c2","from_tag":"f2"}}')
+        store.write(batch)
+        with store._writer.begin() as connection:
+            downgrade(connection, "0002")
+            rows = connection.exec_driver_sql(
+                "SELECT callid, from_tag FROM live_calls ORDER BY id"
+            ).fetchall()
+            assert [tuple(row) for row in rows] == [("c1", "f1"), ("c2", "f2")]
+
+
 def test_an_opensips_database_is_taken_over(database: str, tmp_path: Path, at, make_binding, acc_row) -> None:
     path = tmp_path / "trunkline.db"
     with closing(sqlite3.connect(path)) as connection:

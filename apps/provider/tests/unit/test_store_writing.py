@@ -99,7 +99,7 @@ def test_a_binding_is_stored_as_it_was_when_it_was_said(
 
 
 def test_removing_what_is_not_there_is_no_failure(store: Store, make_binding: MakeBinding) -> None:
-    written(store, remove_binding=(make_binding(),), remove_call=("c1", "f1"))
+    written(store, remove_binding=(make_binding(),), remove_call=(1,))
 
 
 def test_bindings_that_are_over_are_not_loaded(store: Store, make_binding: MakeBinding, at: datetime) -> None:
@@ -151,28 +151,27 @@ def test_other_zones_are_stored_in_utc(store: Store, make_cdr: MakeCdr, at: date
 def test_writing_a_batch_again_changes_nothing_for_calls_and_bindings(
     store: Store, make_binding: MakeBinding, make_cdr: MakeCdr, at: datetime
 ) -> None:
-    batch = written(
-        store, save_binding=(make_binding(),), cdr=(make_cdr(),), save_call=("c1", "f1", {"n": 1})
-    )
+    batch = written(store, save_binding=(make_binding(),), cdr=(make_cdr(),), save_call=(1, {"n": 1}))
     assert store.write(batch) == ()
     counts = store.counts(at)
     assert (counts["location"], counts["cdrs"], counts["live_calls"]) == (1, 1, 1)
 
 
 def test_live_calls_are_journalled_until_they_end(store: Store) -> None:
-    written(store, save_call=("c1", "f1", {"state": "early", "tags": ["f1"]}))
-    written(store, save_call=("c1", "f1", {"state": "confirmed"}))
-    written(store, save_call=("c1", "f2", {"state": "other"}))
-    assert store.load_calls() == [{"state": "confirmed"}, {"state": "other"}]
-    written(store, remove_call=("c1", "f1"))
-    assert store.load_calls() == [{"state": "other"}]
+    most = 2**63 - 1
+    written(store, save_call=(most, {"state": "early", "tags": ["f1"]}))
+    written(store, save_call=(most, {"state": "confirmed"}))
+    written(store, save_call=(2, {"state": "other"}))
+    assert store.load_calls() == {most: {"state": "confirmed"}, 2: {"state": "other"}}
+    written(store, remove_call=(most,))
+    assert store.load_calls() == {2: {"state": "other"}}
 
 
 def test_a_server_with_calls_marks_until_when_it_lived(store: Store, at: datetime) -> None:
-    written(store, call_alive=("c1", "f1", at))
+    written(store, call_alive=(1, at))
     assert store.last_alive() is None
-    written(store, save_call=("c1", "f1", {}))
-    written(store, call_alive=("c1", "f1", at))
+    written(store, save_call=(1, {}))
+    written(store, call_alive=(1, at))
     assert store.last_alive() == at
 
 
@@ -195,10 +194,10 @@ def test_text_from_strangers_cannot_stop_a_commit(
     store: Store, make_binding: MakeBinding, at: datetime, sent: str, stored: str
 ) -> None:
     binding = make_binding(user_agent=sent, contact=f"sip:{sent}@192.0.2.7")
-    written(store, save_binding=(binding,), save_call=(sent, sent, {"x": sent}))
+    written(store, save_binding=(binding,), save_call=(1, {"x": sent}))
     [loaded] = store.load_bindings(at)
     assert loaded.user_agent == stored
-    written(store, remove_binding=(binding,), remove_call=(sent, sent))
+    written(store, remove_binding=(binding,), remove_call=(1,))
     assert store.counts()["location"] == store.counts()["live_calls"] == 0
 
 
@@ -318,13 +317,12 @@ def test_what_was_committed_survives_a_crash(store: Store, make_binding: MakeBin
 def test_a_call_that_is_journalled_already_is_replaced_and_nothing_else_is_lost(
     store: Store, acc_row: AccRow, make_cdr: MakeCdr
 ) -> None:
-    written(store, save_call=("c1", "f1", {"from": "a server before"}))
+    written(store, save_call=(1, {"from": "a server before"}))
     batch = Batch()
-    batch.call_answered(acc_row, {"n": 1})
+    batch.call_answered(acc_row, 1, {"n": 1})
     batch.cdr(make_cdr(call_id="c9"))
-    assert (acc_row.callid, acc_row.from_tag) == ("c1", "f1")
     assert store.write(batch) == ()
-    assert store.load_calls() == [{"n": 1}]
+    assert store.load_calls() == {1: {"n": 1}}
     assert (store.counts()["acc"], store.counts()["cdrs"]) == (1, 1)
 
 
@@ -333,19 +331,18 @@ def test_the_steps_of_a_call_write_what_their_parts_do(acc_row: AccRow, make_cdr
     bye = attrs.evolve(acc_row, method="BYE", time=cdr.end, created=cdr.start)
     steps, parts = (Batch() for _ in range(2))
     steps._stamp = parts._stamp = "2030-01-02 03:04:05.000000"
-    steps.call_answered(acc_row, {"n": 1})
+    steps.call_answered(acc_row, 7, {"n": 1})
     steps.call_failed(acc_row, acc_row, cdr)
     steps.call_failed(None, None, None)
-    steps.call_ended(bye, cdr)
-    steps.call_ended(None, cdr)
+    steps.call_ended(bye, cdr, 7)
+    steps.call_ended(None, cdr, None)
     parts.acc(acc_row)
-    parts.save_call(acc_row.callid, acc_row.from_tag, {"n": 1})
+    parts.save_call(7, {"n": 1})
     parts.acc(acc_row)
     parts.missed(acc_row)
     parts.cdr(cdr)
-    for row in (bye, None):
-        if row is not None:
-            parts.acc(row)
-        parts.remove_call(cdr.call_id, cdr.from_tag)
-        parts.cdr(cdr)
+    parts.acc(bye)
+    parts.remove_call(7)
+    parts.cdr(cdr)
+    parts.cdr(cdr)
     assert list(steps._statements()) == list(parts._statements())

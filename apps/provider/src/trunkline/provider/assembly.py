@@ -117,6 +117,7 @@ def assemble(
         ),
         clock=clock,
         session_timers=timers,
+        first_number=int.from_bytes(token(7), "big"),
     )
     stack = Stack(
         layer=layer,

@@ -156,7 +156,9 @@ def _stored_bindings(settings: Settings) -> list[dict[str, Any]]:
 def _stored_calls(settings: Settings) -> list[dict[str, Any]]:
     with _common.open_store(settings) as store:
         journalled = [
-            record["call"] for record in store.load_calls() if isinstance(record.get("call"), Mapping)
+            record["call"]
+            for record in store.load_calls().values()
+            if isinstance(record.get("call"), Mapping)
         ]
     return [{**call, "state": "confirmed" if call.get("answer") else "early"} for call in journalled]
 

@@ -52,7 +52,7 @@ class Database:
         self.domains = domains
         self.subscribers: dict[tuple[str, str], Subscriber] = {}
         self.bindings: dict[Row, Row] = {}
-        self.calls: dict[Row, Row] = {}
+        self.calls: dict[int, Row] = {}
         self.cdrs: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self.rows: Counter[str] = Counter()
         "Rows added to tables that are only added to."
@@ -103,19 +103,20 @@ class Database:
             self.bindings[row[:3]] = row
 
     def _touch_calls(self, rows: Sequence[Row]) -> None:
-        for updated, *key in rows:
-            found = self.calls.get(tuple(key))
+        for updated, number in rows:
+            found = self.calls.get(number)
             if found is not None:
-                self.calls[tuple(key)] = (*found[:3], updated)
+                self.calls[number] = (*found[:2], updated)
 
     def _delete_calls(self, rows: Sequence[Row]) -> None:
-        for key in rows:
-            self.calls.pop(key, None)
+        for (number,) in rows:
+            self.calls.pop(number, None)
 
     def _insert_calls(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            self.calls[row[:2]] = row
-            self.journalled[row[0], row[1]] = None
+            self.calls[row[0]] = row
+            call = json.loads(row[1])["call"]
+            self.journalled[call["call_id"], call["from_tag"]] = None
 
     def _count(self, rows: Sequence[Row]) -> None:
         self.rows["acc"] += len(rows)
@@ -148,15 +149,16 @@ class Database:
             if row[5] > now or row[5] == NEVER:
                 yield Binding(**binding_fields(row))
 
-    def load_calls(self) -> list[dict[str, Any]]:
+    def load_calls(self) -> dict[int, dict[str, Any]]:
         """See `Store.load_calls`."""
-        return [json.loads(row[2]) for row in sorted(self.calls.values(), key=lambda row: row[3])]
+        rows = sorted(self.calls.values(), key=lambda row: row[2])
+        return {number: json.loads(record) for number, record, _ in rows}
 
     def last_alive(self) -> datetime | None:
         """See `Store.last_alive`."""
         if not self.calls:
             return None
-        return datetime.fromtimestamp(epoch(max(row[3] for row in self.calls.values())), UTC)
+        return datetime.fromtimestamp(epoch(max(row[2] for row in self.calls.values())), UTC)
 
     def secret(self, name: str, draw: Callable[[int], bytes]) -> bytes:
         """Give the secret of that name, the same after every restart."""

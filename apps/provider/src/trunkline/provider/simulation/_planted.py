@@ -64,7 +64,7 @@ def double_cdr() -> AbstractContextManager[None]:
 
     def ended(self: Any, fact: Any) -> None:
         original(self, fact)
-        _, cdr = self._stack._out[-1].arguments
+        cdr = self._stack._out[-1].arguments[1]
         self._stack.emit(Write("cdr", (cdr,)))
 
     return _patched(Calls, "_ended", ended)

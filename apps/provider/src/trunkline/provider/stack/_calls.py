@@ -7,6 +7,7 @@ are and where they go is in `_records`.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -87,6 +88,8 @@ class Calls:
         media: when to relay.
         clock: wall-clock time.
         session_timers: have the phones show that a call is still up; None = leave that to them.
+        first_number: calls are journalled under this number and those after it. Servers that share a
+            database must not meet: let each draw one of 56 bits.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class Calls:
         media: MediaRules,
         clock: Callable[[], datetime],
         session_timers: SessionTimers | None = None,
+        first_number: int,
     ) -> None:
         self.watch = watch
         self.rules = rules
@@ -116,6 +120,8 @@ class Calls:
             CallFailed: self._failed,
             CallEnded: self._ended,
         }
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._next_number = itertools.count(first_number)
         self._recovered: list[tuple[Call, datetime]] = []
         self._give_up_recovered: float | None = None
 
@@ -143,9 +149,9 @@ class Calls:
         leg = None if call is None else call.legs.get(message.to_tag or "")
         return leg is not None and leg.is_confirmed
 
-    def any_journalled(self) -> Call | None:
-        """Return some call that was answered, or None."""
-        return next((call for call in self.watch.calls() if call.state is CallState.CONFIRMED), None)
+    def any_journalled(self) -> int | None:
+        """Return the number of some call that is in the journal, or None."""
+        return next(iter(self._numbers.values()), None)
 
     def listing(self) -> list[dict[str, Any]]:
         """List the calls as JSON types, oldest first."""
@@ -473,7 +479,8 @@ class Calls:
         entries = self.rules.answered(opened, at, fact.to_tag, fact.code, fact.reason)
         self.processed += 1
         record = journal_text(call, opened, relayed=call.call_id in self.relayed)
-        self._stack.emit(Write("call_answered", (entries.acc, record)))
+        number = self._numbers[call.key] = next(self._next_number)
+        self._stack.emit(Write("call_answered", (entries.acc, number, record)))
 
     def _failed(self, fact: CallFailed) -> None:
         at = acct.milliseconds(fact.at, "CallFailed")
@@ -488,7 +495,8 @@ class Calls:
         at = acct.milliseconds(fact.at, "CallEnded")
         entries = self.rules.ended(fact.call.user, at, BY[fact.by], fact.cause)
         self.relayed.discard(fact.call.call_id)
-        self._stack.emit(Write("call_ended", (entries.acc, entries.cdr)))
+        number = self._numbers.pop(fact.call.key, None)
+        self._stack.emit(Write("call_ended", (entries.acc, entries.cdr, number)))
 
     # -- ends that nobody asked for
 
@@ -535,21 +543,22 @@ class Calls:
 
     # -- restarts
 
-    def recover(self, records: Iterable[Mapping[str, Any]], seen: datetime, now: float) -> None:
+    def recover(self, records: Mapping[int, Mapping[str, Any]], seen: datetime, now: float) -> None:
         """Take up the calls that were up when the server before this one ended.
 
         Args:
-            records: what `call_answered` was given, read.
+            records: what `call_answered` was given, read, by number.
             seen: when that server was last known to be alive.
             now: monotonic seconds.
 
         A call whose media went through the relay, which ended with its server, gets as long as any
         silent call to say BYE; then it ends as of `seen`. Others go on.
         """
-        for record in records:
+        for number, record in records.items():
             if record.get("watched") is None:
                 continue
             call, relayed = from_journal(record)
+            self._numbers[call.key] = number
             self.watch.restore(call, at=self._clock(), now=now)
             if relayed:
                 self.relayed.add(call.call_id)

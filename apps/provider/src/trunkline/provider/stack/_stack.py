@@ -236,9 +236,9 @@ class Stack:
 
     def heartbeat(self) -> list[Effect]:
         """Mark a live call as seen alive, so that after a crash its moment is known."""
-        call = self.calls.any_journalled()
-        if call is not None:
-            self._out.append(Write("call_alive", (*call.key, self._clock())))
+        number = self.calls.any_journalled()
+        if number is not None:
+            self._out.append(Write("call_alive", (number, self._clock())))
         return self._take()
 
     def media_timed_out(self, call_id: str, *, now: float) -> list[Effect]:

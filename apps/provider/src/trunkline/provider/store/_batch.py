@@ -35,9 +35,7 @@ class Refused:
 
 
 _as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_TIME, _CREATED, _CALLID, _FROM_TAG = (
-    _statements.INSERT_ACC.names.index(name) for name in ("time", "created", "callid", "from_tag")
-)
+_TIME, _CREATED = (_statements.INSERT_ACC.names.index(name) for name in ("time", "created"))
 _WRITES = ("_acc", "_alive", "_bindings", "_cdrs", "_missed", "_refreshed", "_removed", "_saved")
 
 
@@ -56,8 +54,8 @@ class Batch:
         self._bindings: dict[Row, Row | None] = {}
         # what a phone that registers again changes, and the whole of it, for a row that is not there
         self._refreshed: dict[Row, tuple[Row, Binding]] = {}
-        self._removed: dict[Row, None] = {}
-        self._saved: dict[Row, Row] = {}
+        self._removed: dict[int, None] = {}
+        self._saved: dict[int, Row] = {}
         self._alive: list[Row] = []
         self._acc: list[Row] = []
         self._missed: list[Row] = []
@@ -104,42 +102,38 @@ class Batch:
         """Add a call detail record; it stands once, also when the batch is written again."""
         self._cdrs.append(_rows.cdr_row(cdr, self._made_at()))
 
-    def save_call(self, callid: str, from_tag: str, record: Mapping[str, Any] | str) -> None:
+    def save_call(self, number: int, record: Mapping[str, Any] | str) -> None:
         """Journal a call in progress.
 
         Args:
-            callid: its Call-ID.
-            from_tag: the caller's tag.
+            number: of 63 bits, no other call's.
             record: JSON types only, written as they are now; or JSON text, of ASCII only.
         """
-        key = _rows.texts(callid, from_tag)
         text = record if isinstance(record, str) else _as_json(record)
-        self._saved[key] = (*key, text, self._made_at())
+        self._saved[number] = (number, text, self._made_at())
 
-    def remove_call(self, callid: str, from_tag: str) -> None:
+    def remove_call(self, number: int) -> None:
         """Take a call that has ended out of the journal."""
-        key = _rows.texts(callid, from_tag)
-        self._removed[key] = None
-        self._saved.pop(key, None)
+        self._removed[number] = None
+        self._saved.pop(number, None)
 
-    def call_alive(self, callid: str, from_tag: str, at: datetime) -> None:
+    def call_alive(self, number: int, at: datetime) -> None:
         """Mark a journalled call as seen alive at a time; one of them tells for the server as a whole."""
-        self._alive = [(_rows.instant(at), _rows.text(callid), _rows.text(from_tag))]
+        self._alive = [(_rows.instant(at), number)]
 
     # -- what is written at one step of a call
 
-    def call_answered(self, row: AccRow, record: Mapping[str, Any] | str) -> None:
+    def call_answered(self, row: AccRow, number: int, record: Mapping[str, Any] | str) -> None:
         """Add the row of its INVITE, and journal the call.
 
         Args:
             row: for table acc.
+            number: as for `save_call`.
             record: as for `save_call`.
         """
-        acc = _rows.acc_row(row)
-        self._acc.append(acc)
-        key = acc[_CALLID], acc[_FROM_TAG]
+        self._acc.append(_rows.acc_row(row))
         text = record if type(record) is str else _as_json(record)
-        self._saved[key] = (*key, text, self._stamp or self._made_at())
+        self._saved[number] = (number, text, self._stamp or self._made_at())
 
     def call_failed(self, acc: AccRow | None, missed: AccRow | None, cdr: Cdr | None) -> None:
         """Add the rows of a call that nobody answered, as far as they are wanted."""
@@ -150,20 +144,19 @@ class Batch:
         if cdr is not None:
             self.cdr(cdr)
 
-    def call_ended(self, row: AccRow | None, cdr: Cdr) -> None:
-        """Add the row of its BYE and its record, and take it out of the journal."""
+    def call_ended(self, row: AccRow | None, cdr: Cdr, number: int | None) -> None:
+        """Add the row of its BYE and its record, and take it out of the journal where it has a number."""
         start = end = None
         if row is not None:
             acc = _rows.acc_row(row)
             self._acc.append(acc)
             start = acc[_CREATED] if row.created is cdr.start else None
             end = acc[_TIME] if row.time is cdr.end else None
-        record = _rows.cdr_row(cdr, self._stamp or self._made_at(), start=start, end=end)
-        self._cdrs.append(record)
-        key = record[:2]  # Call-ID and the caller's tag, made storable
-        self._removed[key] = None
-        if self._saved:
-            self._saved.pop(key, None)
+        self._cdrs.append(_rows.cdr_row(cdr, self._stamp or self._made_at(), start=start, end=end))
+        if number is not None:
+            self._removed[number] = None
+            if self._saved:
+                self._saved.pop(number, None)
 
     # -- writing
 
@@ -223,7 +216,7 @@ class Batch:
         yield _statements.TOUCH_CALL, self._alive
         # a call is journalled once, nearly always: one that is there already is refused, and then done singly
         gone = {**self._removed, **self._saved} if self._is_again else self._removed
-        yield _statements.DELETE_CALL, list(gone)
+        yield _statements.DELETE_CALL, [(number,) for number in gone]
         yield _statements.INSERT_CALL, list(self._saved.values())
         yield _statements.INSERT_ACC, self._acc
         yield _statements.INSERT_MISSED, self._missed

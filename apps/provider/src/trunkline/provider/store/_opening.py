@@ -24,9 +24,9 @@ from trunkline.provider.store._errors import (
     sqlite_path,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 "The newest revision; a test holds it to the migrations."
-KNOWN = ("0001", "0002")
+KNOWN = ("0001", "0002", "0003")
 "Every revision of this and earlier versions, the oldest first."
 
 BUSY_SECONDS = 5.0

@@ -56,7 +56,7 @@ CDRS = _table(
     "sip_call_id sip_from_tag sip_to_tag call_start_time duration created caller callee request_uri "
     "answer_time end_time duration_ms setup_ms released_by cause sip_code sip_reason",
 )
-LIVE_CALLS = _table("live_calls", "callid from_tag record updated")
+LIVE_CALLS = _table("live_calls", "id record updated")
 SUBSCRIBER = _table("subscriber", "username domain password email_address ha1 ha1b ha1_sha256 ha1_sha512t256")
 DOMAIN = _table("domain", "id domain")
 ADMINISTRATORS = _table("administrators", "id name password_hash")
@@ -103,12 +103,10 @@ _REFRESH_BINDINGS = (
 _MOST_REFRESHED = 32
 TOUCH_CALL = Statement(
     LIVE_CALLS.name,
-    update(LIVE_CALLS)
-    .values(updated=bindparam("b_updated"))
-    .where(LIVE_CALLS.c.callid == bindparam("b_callid"), LIVE_CALLS.c.from_tag == bindparam("b_from_tag")),
-    ("b_updated", "b_callid", "b_from_tag"),
+    update(LIVE_CALLS).values(updated=bindparam("b_updated")).where(LIVE_CALLS.c.id == bindparam("b_id")),
+    ("b_updated", "b_id"),
 )
-DELETE_CALL = _delete(LIVE_CALLS, "callid", "from_tag")
+DELETE_CALL = _delete(LIVE_CALLS, "id")
 INSERT_CALL = _insert(LIVE_CALLS)
 INSERT_ACC = _insert(ACC)
 INSERT_MISSED = _insert(MISSED_CALLS)
@@ -131,7 +129,7 @@ HOT_STATEMENTS = (
 UNEXPIRED = or_(LOCATION.c.expires > bindparam("now"), LOCATION.c.expires == bindparam("never"))
 SELECT_BINDINGS = select(LOCATION).where(UNEXPIRED)
 SELECT_ALIVE = select(func.max(LIVE_CALLS.c.updated))
-SELECT_CALLS = select(LIVE_CALLS.c.record).order_by(LIVE_CALLS.c.updated)
+SELECT_CALLS = select(LIVE_CALLS.c.id, LIVE_CALLS.c.record).order_by(LIVE_CALLS.c.updated)
 SELECT_SUBSCRIBER = select(SUBSCRIBER).where(
     SUBSCRIBER.c.username == bindparam("b_username"), SUBSCRIBER.c.domain == bindparam("b_domain")
 )

@@ -152,10 +152,12 @@ class Store:
         """List the domains of table domain, in the order they were added."""
         return self._read(lambda connection: list(connection.scalars(_statements.SELECT_DOMAINS)))
 
-    def load_calls(self) -> list[dict[str, Any]]:
-        """List the records of the calls in progress, the longest unchanged first."""
+    def load_calls(self) -> dict[int, dict[str, Any]]:
+        """Give the records of the calls in progress by their numbers, the longest unchanged first."""
         return self._read(
-            lambda connection: [json.loads(record) for record in connection.scalars(_statements.SELECT_CALLS)]
+            lambda connection: {
+                number: json.loads(record) for number, record in connection.execute(_statements.SELECT_CALLS)
+            }
         )
 
     def last_alive(self) -> datetime | None:
