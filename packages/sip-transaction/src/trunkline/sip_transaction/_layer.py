@@ -36,14 +36,14 @@ from ._events import (
     StrayResponse,
 )
 from ._flow import Flow
-from ._keys import client_key, quoted_key, server_key
+from ._keys import client_key, quoted_key, server_stem
 from ._routing import mark_source
 from ._server import INPUT_OF_ANSWER, ServerTransaction, ServerTransactions
 from ._stateless import StatelessAnswers
 from ._statistics import Statistics
 from ._tables import ClientInput, ServerInput
 from ._timers import TimerQueue, TimerValues
-from ._top_via import TopVia, read_top_via
+from ._top_via import mark_plain_via
 
 _CLIENT_TIMER_NAMES: Final = {
     int(input_): input_.name.removeprefix("TIMER_").removesuffix("_EXPIRED") for input_ in ClientInput
@@ -143,24 +143,25 @@ class TransactionLayer:
         return effects
 
     def _receive_request(self, request: Request, flow: Flow, now: float, effects: Effects) -> None:
+        response_flow = flow
+        stem = mark_plain_via(request, flow.remote, force_rport=self._force_rport)
+        if stem is None:
+            stem = server_stem(request)
+            response_flow = mark_source(
+                request, flow, force_rport=self._force_rport, heed_maddr=self._heed_maddr
+            )
         method = request.method
-        via = read_top_via(request)
         if method == "ACK":
-            self._receive_ack(request, via, flow, now, effects)
+            self._receive_ack(request, stem, flow, now, effects)
             return
         servers = self._servers
-        key = server_key(request, via, method)
+        key = stem + method
         transaction = servers.by_key.get(key)
         if transaction is not None:
             self.statistics.absorbed_requests += 1
             servers.step(transaction, ServerInput.REQUEST, None, now, effects)
             return
-        invite = None
-        if method == "CANCEL":
-            invite = servers.by_key.get(server_key(request, via, "INVITE"))
-        response_flow = mark_source(
-            request, via, flow, force_rport=self._force_rport, heed_maddr=self._heed_maddr
-        )
+        invite = servers.by_key.get(stem + "INVITE") if method == "CANCEL" else None
         if invite is None:
             transaction = servers.start(key, request, flow, response_flow, now, effects)
             effects.append(RequestReceived(transaction, request, flow))
@@ -169,15 +170,14 @@ class TransactionLayer:
         servers.answer_cancel(key, request, response, flow, response_flow, now, effects)
         servers.step(invite, ServerInput.CANCEL, CancelReceived(invite, request), now, effects)
 
-    def _receive_ack(self, request: Request, via: TopVia, flow: Flow, now: float, effects: Effects) -> None:
-        transaction = self._servers.find_for_ack(request, via)
+    def _receive_ack(self, request: Request, stem: str, flow: Flow, now: float, effects: Effects) -> None:
+        transaction = self._servers.find_for_ack(stem)
         event = AckReceived(request, flow, transaction)
         if transaction is not None:
             self._servers.step(transaction, ServerInput.ACK, event, now, effects)
         elif self._stateless.is_acknowledged_by(request):
             self.statistics.absorbed_requests += 1
         else:
-            mark_source(request, via, flow, force_rport=self._force_rport, heed_maddr=False)
             effects.append(event)
 
     def _receive_response(self, response: Response, flow: Flow, now: float, effects: Effects) -> None:

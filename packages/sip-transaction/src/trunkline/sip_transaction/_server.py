@@ -15,7 +15,7 @@ from trunkline.sip_parser import Request, Response, make_response
 
 from ._events import AckReceived, CancelReceived, Effects, Send, Terminated, TimedOut, TransportFailed
 from ._flow import Flow
-from ._keys import ServerKey, is_old, old_server_key, server_key
+from ._keys import ServerKey, is_old, old_ack_key
 from ._routing import reconnection
 from ._statistics import Statistics
 from ._tables import (
@@ -29,7 +29,6 @@ from ._tables import (
     compile_rows,
 )
 from ._timers import Line, TimerQueue, TimerValues
-from ._top_via import TopVia
 
 if TYPE_CHECKING:
     from ._client import ClientTransaction
@@ -48,7 +47,7 @@ class ServerTransaction:
     """Follow one request we received until its final response is delivered."""
 
     key: ServerKey
-    """Branch, sent-by and method; more for a peer of RFC 2543."""
+    """What its request and the copies of it are known by; to be compared only."""
     method: str
     """The request's method."""
     request: Request
@@ -79,7 +78,7 @@ class ServerTransaction:
         return state
 
     def __repr__(self) -> str:
-        return f"<ServerTransaction {self.method} {self.key[0]} {self.state.value}>"
+        return f"<ServerTransaction {self.method} {self.key.split()[0]} {self.state.value}>"
 
 
 class ServerTransactions:
@@ -208,12 +207,11 @@ class ServerTransactions:
         self._statistics.layer_replies += 1
         self.step(transaction, ServerInput.TU_2XX, response, now, effects)
 
-    def find_for_ack(self, request: Request, via: TopVia) -> ServerTransaction | None:
+    def find_for_ack(self, stem: str) -> ServerTransaction | None:
         """Find the INVITE transaction that an ACK belongs to. Source: RFC 3261 §17.2.3"""
-        key = server_key(request, via, "INVITE")
-        if is_old(key):
-            return self._old_acks.get(old_server_key(request, "ACK", request.to_tag))
-        return self.by_key.get(key)
+        if is_old(stem):
+            return self._old_acks.get(stem + "ACK")
+        return self.by_key.get(stem + "INVITE")
 
     def connection_lost(self, flow: Flow) -> None:
         """Let what is still to be sent by that connection ask for a new one. Source: RFC 3261 §18.2.2"""
@@ -385,9 +383,7 @@ class ServerTransactions:
         return make_response(request, 100, headers=headers)
 
     def _expect_old_ack(self, transaction: ServerTransaction, response: Response) -> None:
-        # The INVITE's key holds its Via as it came, before it was marked; the ACK comes with the same.
-        via, _, *compared, _ = transaction.key
-        ack_key = self._ack_keys[transaction.key] = (via, "ACK", *compared, response.to_tag)
+        ack_key = self._ack_keys[transaction.key] = old_ack_key(transaction.key, response.to_tag)
         self._old_acks[ack_key] = transaction
 
     # The phrases: what nearly every transaction does, each as its actions do it one after the other.
