@@ -5,11 +5,10 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trunkline.sip_parser import RemoteProtocolError, Request
-from trunkline.sip_transaction import Flow, _top_via
+from trunkline.sip_parser import RemoteProtocolError, Request, _received, mark_received
+from trunkline.sip_transaction import Flow
 from trunkline.sip_transaction._keys import server_stem
 from trunkline.sip_transaction._routing import mark_source
-from trunkline.sip_transaction._top_via import mark_plain_via
 
 protocols = st.sampled_from(
     ["SIP/2.0/UDP", "SIP/2.0/TLS", "SIP/2.0/WS", "sip/2.0/udp", "SIP / 2.0 / TCP", "SIP/2.0/X"]
@@ -86,7 +85,7 @@ def plainly(text: str, method: str = "INVITE") -> Request:
 def test_quick_marking_is_the_same_as_parsing(request, remote, force_rport, transport):
     flow = Flow(transport, ("192.0.2.9", 5060), remote)
     plain, parsed = request.copy(), request.copy()
-    stem = mark_plain_via(plain, remote, force_rport=force_rport)
+    stem = mark_received(plain, remote, force_rport=force_rport)
     if stem is None:
         assert list(plain.headers.items()) == list(request.headers.items())
         return
@@ -105,7 +104,7 @@ def test_the_usual_vias_are_plain():
         "TLS phone.example.test;rport;branch=z9hG4bK1",
         "UDP 192.0.2.1:5070;branch=z9hG4bKPj1",
     ):
-        assert mark_plain_via(plainly(text), ("198.51.100.9", 1), force_rport=True) is not None
+        assert mark_received(plainly(text), ("198.51.100.9", 1), force_rport=True) is not None
 
 
 @settings(deadline=None, max_examples=300)
@@ -117,7 +116,7 @@ def test_marked_via_reads_as_if_it_had_just_come(request, remote, force_rport, q
     try:
         before = request.top_via
         if quickly:
-            mark_plain_via(request, remote, force_rport=force_rport)
+            mark_received(request, remote, force_rport=force_rport)
         else:
             flow = Flow("UDP", ("192.0.2.9", 5060), remote)
             mark_source(request, flow, force_rport=force_rport, heed_maddr=True)
@@ -139,13 +138,13 @@ def test_marked_via_reads_as_if_it_had_just_come(request, remote, force_rport, q
 
 
 def test_what_is_remembered_has_a_bound(monkeypatch):
-    monkeypatch.setattr(_top_via, "_REMEMBERED", 8)
+    monkeypatch.setattr(_received, "_REMEMBERED", 8)
     for number in range(50):
         request = plainly(f"UDP 192.0.2.{number};branch=z9hG4bKa;rport")
-        assert mark_plain_via(request, ("198.51.100.9", number), force_rport=True) is not None
+        assert mark_received(request, ("198.51.100.9", number), force_rport=True) is not None
         assert request.top_via.rport == number
-    assert len(_top_via._senders) <= 8
-    assert len(_top_via._marks) <= 8
+    assert len(_received._senders) <= 8
+    assert len(_received._marks) <= 8
 
 
 def outcome(read):

@@ -10,8 +10,6 @@ import re
 
 from trunkline.sip_parser import MAGIC_COOKIE, Headers, RemoteProtocolError, Request, Response
 
-from ._top_via import sent_by
-
 ClientKey = tuple[str, str]
 """Branch and method (CSeq's). Source: RFC 3261 §17.1.3"""
 
@@ -58,7 +56,8 @@ def quoted_key(data: bytes) -> ClientKey | None:
 def server_stem(request: Request) -> str:
     """Make what the keys of a request's transaction begin with, before its Via is marked.
 
-    A method makes it a key: its own, or INVITE for the one that an ACK or a CANCEL belongs to.
+    A method makes it a key: its own, or INVITE for the one that an ACK or a CANCEL belongs to. Where the Via
+    is a plain one, `mark_received` gives the same.
 
     Raises: RemoteProtocolError when its Via cannot be read, or an old request has a From, To or CSeq that
     cannot.
@@ -73,7 +72,8 @@ def server_stem(request: Request) -> str:
         except RemoteProtocolError:  # that is for others to find
             call_id = request.headers.get("call-id")
         # The Call-ID is the same in all that belongs together; it is here for agents that repeat a branch.
-        return f"{branch}\n{sent_by(via.host, via.port)}\n{call_id or ''}\n"
+        sent_by = f"{via.host.lower()}:{'' if via.port is None else via.port}"
+        return f"{branch}\n{sent_by}\n{call_id or ''}\n"
     dialog = f"{request.call_id}\n{request.cseq.number}\n{request.from_tag or ''}\n{request.to_tag or ''}"
     return f"\n{via}\n{request.uri}\n{dialog}\n"
 

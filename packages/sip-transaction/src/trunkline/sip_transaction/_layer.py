@@ -9,6 +9,7 @@ Source: RFC 3261 §17 and §18, RFC 6026, RFC 4320, RFC 3581
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any, Final, cast
 
 from trunkline.sip_parser import (
@@ -20,10 +21,11 @@ from trunkline.sip_parser import (
     Request,
     Response,
     make_response,
+    mark_received,
     parse_datagram,
 )
 
-from ._client import INPUT_OF_CLASS, ClientTransaction, ClientTransactions
+from ._client import INPUT_OF_RESPONSE, ClientTransaction, ClientTransactions
 from ._events import (
     AckReceived,
     CancelReceived,
@@ -43,7 +45,6 @@ from ._stateless import StatelessAnswers
 from ._statistics import Statistics
 from ._tables import ClientInput, ServerInput
 from ._timers import TimerQueue, TimerValues
-from ._top_via import mark_plain_via
 
 _CLIENT_TIMER_NAMES: Final = {
     int(input_): input_.name.removeprefix("TIMER_").removesuffix("_EXPIRED") for input_ in ClientInput
@@ -125,8 +126,18 @@ class TransactionLayer:
         try:
             if isinstance(message, Request):
                 self._receive_request(message, flow, now, effects)
+                return effects
+            self.statistics.received_replies += 1
+            by_key = self._clients.by_key
+            transaction = by_key.get(message.likely_key()) or by_key.get(client_key(message))
+            if transaction is not None:
+                transition = transaction._row[INPUT_OF_RESPONSE[message.status]]
+                if transition is not None:
+                    perform, transaction._row = transition
+                    perform(transaction, ResponseReceived(transaction, message, flow), now, effects)
             else:
-                self._receive_response(message, flow, now, effects)
+                self.statistics.stray_replies += 1
+                effects.append(StrayResponse(message, flow))
         except RemoteProtocolError as error:
             self._refuse(error, message, flow, effects)
         return effects
@@ -144,7 +155,7 @@ class TransactionLayer:
 
     def _receive_request(self, request: Request, flow: Flow, now: float, effects: Effects) -> None:
         response_flow = flow
-        stem = mark_plain_via(request, flow.remote, force_rport=self._force_rport)
+        stem = mark_received(request, flow.remote, force_rport=self._force_rport)
         if stem is None:
             stem = server_stem(request)
             response_flow = mark_source(
@@ -179,19 +190,6 @@ class TransactionLayer:
             self.statistics.absorbed_requests += 1
         else:
             effects.append(event)
-
-    def _receive_response(self, response: Response, flow: Flow, now: float, effects: Effects) -> None:
-        self.statistics.received_replies += 1
-        by_key = self._clients.by_key
-        transaction = by_key.get(response.likely_key()) or by_key.get(client_key(response))
-        if transaction is not None:
-            transition = transaction._row[INPUT_OF_CLASS[response.status // 100]]
-            if transition is not None:
-                perform, transaction._row = transition
-                perform(transaction, ResponseReceived(transaction, response, flow), now, effects)
-        else:
-            self.statistics.stray_replies += 1
-            effects.append(StrayResponse(response, flow))
 
     def _refuse(
         self, error: RemoteProtocolError, message: Message | None, flow: Flow, effects: Effects
@@ -228,14 +226,7 @@ class TransactionLayer:
         Source: RFC 3261 §17.2, §18.2.2, RFC 6026 §8.5, RFC 4320 §4
         """
         effects: Effects = []
-        status = response.status
-        if status == 100:
-            input_ = ServerInput.TU_100
-        elif status == 408:
-            input_ = ServerInput.TU_408
-        else:
-            input_ = INPUT_OF_ANSWER[status // 100]
-        transition = transaction._row[input_]
+        transition = transaction._row[INPUT_OF_ANSWER[response.status]]
         if transition is not None:
             before = transaction._last
             perform, transaction._row = transition
@@ -388,20 +379,29 @@ class TransactionLayer:
 
     def next_timeout(self) -> float | None:
         """Tell when to call `handle_timeout`: absolute, in the seconds of `now`; None when nothing waits."""
-        return self._timers.next_deadline
+        earliest = self._timers.earliest
+        return None if earliest == inf else earliest
 
     def handle_timeout(self, *, now: float) -> list[Effect]:
         """Let the timers fire whose time has come; calling early returns [].
 
-        Returns: retransmissions, automatic 100s, TimedOut and Terminated, by deadline.
+        Returns: retransmissions, automatic 100s, TimedOut and Terminated, by deadline; then Terminated of
+        those that have only lingered, which may be a tenth of a second late.
         """
         effects: Effects = []
         clients, servers = self._clients, self._servers
-        for _, transaction, input_ in self._timers.take_due(now):
+        due, over = self._timers.take_due(now)
+        for _, transaction, input_ in due:
             if isinstance(transaction, ClientTransaction):
                 clients.step(transaction, input_, _CLIENT_TIMER_NAMES[input_], now, effects)
             else:
                 servers.step(transaction, input_, _SERVER_TIMER_NAMES[input_], now, effects)
+        for lingered, input_ in over:
+            for transaction in lingered:
+                transition = transaction._row[input_]
+                if transition is not None:
+                    perform, transaction._row = transition
+                    perform(transaction, None, now, effects)
         return effects
 
     @property

@@ -1,15 +1,18 @@
 """Routing of responses: the marks a received request gets, and the way its responses go back.
 
 Source: RFC 3261 §18.2.1 and §18.2.2, RFC 3581 §4. Not here: finding a server by DNS (RFC 3263 §5), and the
-quick way for plain Vias (`_top_via`).
+quick way for plain Vias (`mark_received`).
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from trunkline.sip_parser import RemoteProtocolError, Request, Via
 
 from ._flow import Flow
-from ._top_via import DEFAULT_PORTS, without_zone
+
+_DEFAULT_PORTS: Final = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 80, "WSS": 443, "SCTP": 5060}
 
 
 def mark_source(request: Request, flow: Flow, *, force_rport: bool, heed_maddr: bool) -> Flow:
@@ -29,7 +32,8 @@ def mark_source(request: Request, flow: Flow, *, force_rport: bool, heed_maddr: 
     sent_by_port = _response_port(via)
     # What the peer wrote about its own address is never believed, so its claims are overwritten.
     if asks_rport or "received" in params or via.host != host or (symmetric and sent_by_port != port):
-        marked = {**params, "received": without_zone(host)}
+        # the zone of a link-local address means nothing to the peer
+        marked = {**params, "received": host.partition("%")[0]}
         if symmetric:
             marked["rport"] = str(port)
         new = Via(via.transport, via.host, via.port, marked, via.protocol)
@@ -59,4 +63,4 @@ def reconnection(request: Request, flow: Flow) -> Flow:
 
 def _response_port(via: Via) -> int:
     """Give the port that responses go to where nothing else is asked for."""
-    return via.port or DEFAULT_PORTS.get(via.transport, 5060)
+    return via.port or _DEFAULT_PORTS.get(via.transport, 5060)

@@ -33,13 +33,19 @@ from ._timers import Line, TimerQueue, TimerValues
 if TYPE_CHECKING:
     from ._client import ClientTransaction
 
-INPUT_OF_ANSWER: Final = (
-    ServerInput.TU_101_199,
-    ServerInput.TU_101_199,
-    ServerInput.TU_2XX,
-    *[ServerInput.TU_300_699] * 4,
+_ANSWERS: Final = {100: ServerInput.TU_100, 408: ServerInput.TU_408}
+INPUT_OF_ANSWER: Final = tuple(
+    _ANSWERS.get(status)
+    or (
+        ServerInput.TU_101_199
+        if status < 200
+        else ServerInput.TU_2XX
+        if status < 300
+        else ServerInput.TU_300_699
+    )
+    for status in range(700)
 )
-"""What a response is to a machine, by the hundreds of its status, when that is neither 100 nor 408."""
+"""What a response is to a machine, by its status, which is 100 to 699."""
 
 
 @attrs.define(slots=True, eq=False, repr=False, weakref_slot=False)
@@ -386,26 +392,37 @@ class ServerTransactions:
         ack_key = self._ack_keys[transaction.key] = old_ack_key(transaction.key, response.to_tag)
         self._old_acks[ack_key] = transaction
 
-    # The phrases: what nearly every transaction does, each as its actions do it one after the other.
+    # The phrases: what nearly every transaction does, each as its actions do it one after the other. Before
+    # an INVITE has its final response only the short timer runs.
 
     def _ring(self, transaction: ServerTransaction, response: Response, now: float, effects: Effects) -> None:
-        if transaction._short is not None or transaction._long is not None:
-            self._stop_timers(transaction, None, now, effects)
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
         self._send(transaction, response, now, effects)
 
     def _accept(
         self, transaction: ServerTransaction, response: Response, now: float, effects: Effects
     ) -> None:
-        if transaction._short is not None or transaction._long is not None:
-            self._stop_timers(transaction, None, now, effects)
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
         self._send(transaction, response, now, effects)
         self._timer_l.start(transaction, now)
 
     def _finish(
         self, transaction: ServerTransaction, response: Response, now: float, effects: Effects
     ) -> None:
-        if transaction._short is not None or transaction._long is not None:
-            self._stop_timers(transaction, None, now, effects)
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
+        line = transaction._long
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._long = None
         self._send(transaction, response, now, effects)
         if transaction.flow.reliable:
             self.step(transaction, ServerInput.TIMER_J, None, now, effects)
