@@ -22,36 +22,45 @@ from ._messages import Request
 from ._via import MAGIC_COOKIE, Via
 
 _match_sender = re.compile(r"Via: SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?").fullmatch
-_find_unusual = re.compile(r"[^A-Za-z0-9\-.!%*_+`'~=:/@&$?()|#]").search
+# A cookie alone tells no transactions apart. Source: RFC 4475 §3.2.1
+_is_plain_branch = re.compile(rf"branch={MAGIC_COOKIE}[A-Za-z0-9\-.!%*_+`'~=:/@&$?()|#]+").fullmatch
 _DEFAULT_PORTS: Final = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 80, "WSS": 443, "SCTP": 5060}
 
-# What is remembered is bounded by these: peers, and the characters of one.
+# What is remembered is bounded by these: senders, and the characters of one.
 _REMEMBERED: Final = 4096
 _REMEMBERED_LENGTH: Final = 100
-
-_BRANCH: Final = f"branch={MAGIC_COOKIE}"
-_RPORT_BRANCH: Final = f"rport;branch={MAGIC_COOKIE}"
-_SHORTEST: Final = len(MAGIC_COOKIE) + 1  # a cookie alone tells no transactions apart, RFC 4475 §3.2.1
 
 # Of these nobody reads the Vias: the route of a dialog is settled when they come.
 _WITHIN_DIALOGS: Final = frozenset(("ACK", "BYE", "PRACK", "INFO"))
 
 
-@attrs.frozen(slots=True)
+@attrs.define(slots=True, eq=False)
 class _Sender:
-    """Who wrote a Via: what stands in it before the parameters."""
+    """Who wrote a Via: what stands in it before the parameters, and where its requests come from."""
 
     transport: str
     host: str
     port: int | None
     response_port: int
     sent_by: str
+    remote: tuple[str, int] | None = None
+    """Where the last one came from that was marked."""
+    mark: str = ""
+    """What is written into the Vias of those from there."""
+    shown_port: str = ""
+
+    def remember(self, remote: tuple[str, int]) -> None:
+        """Write the mark of those who come from there."""
+        host, port = remote
+        self.remote = remote
+        self.shown_port = str(port)
+        # the zone of a link-local address means nothing to the peer
+        self.mark = f";received={host.partition('%')[0]};rport={port}"
 
 
-# Senders by the line before the parameters, marks and the ports in them by where requests come from. One that
-# is full begins anew: an order of use would cost every look, and hardly ever matter.
+# By the line before the parameters. One that is full begins anew: an order of use would cost every look, and
+# hardly ever matter.
 _senders: dict[str, _Sender] = {}
-_marks: dict[tuple[str, int], tuple[str, str]] = {}
 
 
 def mark_received(request: Request, remote: tuple[str, int], *, force_rport: bool) -> str | None:
@@ -64,9 +73,9 @@ def mark_received(request: Request, remote: tuple[str, int], *, force_rport: boo
             sent from where it says that it is, nothing needs to be written.
 
     Returns:
-        What tells its transaction from all others, save for the method: branch, sent-by in lower case (with
-        the colon, and without a port that is not told) and Call-ID, each with a line break after it. None for
-        any other request, which is left as it was.
+        What tells its transaction from all others, save for the method: the branch parameter, sent-by in
+        lower case (with the colon, and without a port that is not told) and Call-ID, each with a line break
+        after it. None for any other request, which is left as it was.
 
     Source: RFC 3261 §17.2.3, §18.2.1, RFC 3581 §4
     """
@@ -80,42 +89,32 @@ def mark_received(request: Request, remote: tuple[str, int], *, force_rport: boo
         return None
     index = names.index("via")
     line = lines[index]
-    written, _, params = line.partition(";")
-    sender = _senders.get(written) or _remember_sender(written)
-    asks = leads = False
-    if params.startswith(_BRANCH):
-        asks = params.endswith(";rport")
-        branch = params[7:-6] if asks else params[7:]
-    elif params.startswith(_RPORT_BRANCH):
-        asks = leads = True
-        branch = params[13:]
+    pieces = line.split(";")
+    leads = False
+    if len(pieces) == 3:
+        written, branch, last = pieces
+        if branch == "rport":
+            branch, leads = last, True
+        elif last != "rport":
+            return None
+    elif force_rport and len(pieces) == 2:
+        written, branch = pieces
     else:
         return None
-    if (
-        sender is None
-        or not (asks or force_rport)
-        or len(branch) < _SHORTEST
-        or _find_unusual(branch) is not None
-    ):
+    sender = _senders.get(written) or _remember_sender(written)
+    if sender is None or _is_plain_branch(branch) is None:
         return None
-    host = remote[0]
-    if asks or sender.response_port != remote[1] or sender.host != host:
-        mark, port = _marks.get(remote) or _remember_mark(remote)
-        if leads:
-            lines[index] = f"{written}{mark};branch={branch}"
-        else:
-            lines[index] = f"{line[:-6]}{mark}" if asks else f"{line}{mark}"
+    if len(pieces) == 3 or sender.response_port != remote[1] or sender.host != remote[0]:
+        if sender.remote != remote:
+            sender.remember(remote)
+        lines[index] = f"{written}{sender.mark};{branch}" if leads else f"{written};{branch}{sender.mark}"
         headers._changed = True
         if "via" in cache or "*via" in cache:
             cache.pop("via", None)
             cache.pop("*via", None)
-        if request._method not in _WITHIN_DIALOGS and names.count("via") == 1 and "%" not in host:
+        if request._method not in _WITHIN_DIALOGS and names.count("via") == 1 and "%" not in remote[0]:
             # Whoever checks the request reads its Vias next, and need not do so once more.
-            typed: dict[str, str | None]
-            if leads:
-                typed = {"received": host, "rport": port, "branch": branch}
-            else:
-                typed = {"branch": branch, "received": host, "rport": port}
+            typed = {"branch": branch[7:], "received": remote[0], "rport": sender.shown_port}
             cache["via"] = (Via(sender.transport, sender.host, sender.port, FrozenParams(typed)),)
     return f"{branch}\n{sender.sent_by}\n{call_id}\n"
 
@@ -135,13 +134,3 @@ def _remember_sender(written: str) -> _Sender | None:
     sent_by = f"{host.lower()}:{'' if port is None else port}"
     sender = _senders[written] = _Sender(transport, host, port, port or default_port, sent_by)
     return sender
-
-
-def _remember_mark(remote: tuple[str, int]) -> tuple[str, str]:
-    """Write the parameters that say where a request came from; gives them and the port."""
-    if len(_marks) >= _REMEMBERED:
-        _marks.clear()
-    host, port = remote
-    # the zone of a link-local address means nothing to the peer
-    mark = _marks[remote] = (f";received={host.partition('%')[0]};rport={port}", str(port))
-    return mark

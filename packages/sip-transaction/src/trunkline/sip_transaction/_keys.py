@@ -73,7 +73,7 @@ def server_stem(request: Request) -> str:
             call_id = request.headers.get("call-id")
         # The Call-ID is the same in all that belongs together; it is here for agents that repeat a branch.
         sent_by = f"{via.host.lower()}:{'' if via.port is None else via.port}"
-        return f"{branch}\n{sent_by}\n{call_id or ''}\n"
+        return f"branch={branch}\n{sent_by}\n{call_id or ''}\n"
     dialog = f"{request.call_id}\n{request.cseq.number}\n{request.from_tag or ''}\n{request.to_tag or ''}"
     return f"\n{via}\n{request.uri}\n{dialog}\n"
 

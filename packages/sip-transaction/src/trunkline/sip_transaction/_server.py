@@ -84,7 +84,8 @@ class ServerTransaction:
         return state
 
     def __repr__(self) -> str:
-        return f"<ServerTransaction {self.method} {self.key.split()[0]} {self.state.value}>"
+        branch = self.key.split()[0].removeprefix("branch=")
+        return f"<ServerTransaction {self.method} {branch} {self.state.value}>"
 
 
 class ServerTransactions:
