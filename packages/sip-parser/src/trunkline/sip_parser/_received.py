@@ -81,13 +81,11 @@ def mark_received(request: Request, remote: tuple[str, int], *, force_rport: boo
     """
     headers = request.headers
     names, lines, cache = headers._names, headers._lines, headers._cache
-    if "via" not in names:
-        return None
     try:
+        index = names.index("via")
         call_id = cache.get("call-id") or request.call_id
-    except RemoteProtocolError:  # that is for others to find
+    except (ValueError, RemoteProtocolError):  # that is for others to find
         return None
-    index = names.index("via")
     line = lines[index]
     pieces = line.split(";")
     leads = False

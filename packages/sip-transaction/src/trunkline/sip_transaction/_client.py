@@ -105,7 +105,7 @@ class ClientTransactions:
 
     def __init__(
         self,
-        timers: TimerQueue[ClientTransaction | ServerTransaction],
+        timers: TimerQueue[ClientTransaction | ServerTransaction | Send],
         values: TimerValues,
         statistics: Statistics,
         user_agent: str | None,

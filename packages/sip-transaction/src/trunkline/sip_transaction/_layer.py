@@ -91,7 +91,9 @@ class TransactionLayer:
             heed_maddr: answer requests by UDP to the maddr of their Via. A server that strangers reach should
                 not: with it, whoever asks can have the answers sent to anybody (RFC 3261 §18.2.2 wants it).
             tell_all_ends: say Terminated of every transaction; otherwise only of those whose `user` is set,
-                for somebody who keeps nothing about the others.
+                for somebody who keeps nothing about the others. Of these a server transaction other than an
+                INVITE's, answered by datagram, is over at once for its user, and nothing more is said of it:
+                the layer keeps the answer for copies of the request as long as ever.
 
         Raises: LocalProtocolError for a header value that cannot be written.
         """
@@ -101,7 +103,7 @@ class TransactionLayer:
         self._force_rport = force_rport
         self._heed_maddr = heed_maddr
         values = timers or TimerValues()
-        self._timers: TimerQueue[ClientTransaction | ServerTransaction] = TimerQueue()
+        self._timers: TimerQueue[ClientTransaction | ServerTransaction | Send] = TimerQueue()
         self._clients = ClientTransactions(self._timers, values, self.statistics, user_agent, tell_all_ends)
         self._servers = ServerTransactions(self._timers, values, self.statistics, server, tell_all_ends)
         self._own_headers = () if server is None else (("Server", server),)
@@ -171,6 +173,10 @@ class TransactionLayer:
         if transaction is not None:
             self.statistics.absorbed_requests += 1
             servers.step(transaction, ServerInput.REQUEST, None, now, effects)
+            return
+        if method != "INVITE" and (answer := servers.answers.get(key)) is not None:
+            self.statistics.absorbed_requests += 1
+            effects.append(answer)
             return
         invite = servers.by_key.get(stem + "INVITE") if method == "CANCEL" else None
         if invite is None:
@@ -343,6 +349,11 @@ class TransactionLayer:
                 self._servers.reconnect(server, effects)
             else:
                 self._servers.step(server, ServerInput.TRANSPORT_ERROR, reason, now, effects)
+            return effects
+        answer = self._servers.answers.get(cast(Any, key))
+        if answer is not None:
+            self.statistics.transport_failures += 1
+            self._servers.forget_answer(answer)
         return effects
 
     def unreachable(self, data: bytes, reason: str, *, now: float) -> list[Effect]:
@@ -394,10 +405,13 @@ class TransactionLayer:
         for _, transaction, input_ in due:
             if isinstance(transaction, ClientTransaction):
                 clients.step(transaction, input_, _CLIENT_TIMER_NAMES[input_], now, effects)
-            else:
+            elif isinstance(transaction, ServerTransaction):
                 servers.step(transaction, input_, _SERVER_TIMER_NAMES[input_], now, effects)
         for lingered, input_ in over:
             for transaction in lingered:
+                if isinstance(transaction, Send):
+                    servers.forget_answer(transaction)
+                    continue
                 transition = transaction._row[input_]
                 if transition is not None:
                     perform, transaction._row = transition
@@ -406,8 +420,11 @@ class TransactionLayer:
 
     @property
     def len_server(self) -> int:
-        """Count the server transactions that live, those of answered CANCELs included."""
-        return len(self._servers.by_key)
+        """Count the server transactions that live, those of answered CANCELs included.
+
+        Those of which only the answer is left count too.
+        """
+        return len(self._servers.by_key) + len(self._servers.answers)
 
     @property
     def len_client(self) -> int:

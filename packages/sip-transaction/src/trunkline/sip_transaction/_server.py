@@ -33,6 +33,9 @@ from ._timers import Line, TimerQueue, TimerValues
 if TYPE_CHECKING:
     from ._client import ClientTransaction
 
+ANSWER_IS_OLD: Final = -1
+"""What timer J gives where only the answer is left of a transaction, which no machine takes."""
+
 _ANSWERS: Final = {100: ServerInput.TU_100, 408: ServerInput.TU_408}
 INPUT_OF_ANSWER: Final = tuple(
     _ANSWERS.get(status)
@@ -106,23 +109,27 @@ class ServerTransactions:
         "_timer_h",
         "_timer_i",
         "_timer_j",
+        "_timer_j_of_answers",
         "_timer_l",
         "_timers",
         "_trying",
         "_tu_silent",
         "_values",
+        "answers",
         "by_key",
     )
 
     def __init__(
         self,
-        timers: TimerQueue[ClientTransaction | ServerTransaction],
+        timers: TimerQueue[ClientTransaction | ServerTransaction | Send],
         values: TimerValues,
         statistics: Statistics,
         server: str | None,
         tell_all_ends: bool,
     ) -> None:
         self.by_key: dict[ServerKey, ServerTransaction] = {}
+        # What answers copies of a request other than INVITE when its transaction interests nobody any more.
+        self.answers: dict[ServerKey, Send] = {}
         # Where the ACK of an RFC 2543 peer finds its INVITE: by the To tag we answered with.
         self._old_acks: dict[ServerKey, ServerTransaction] = {}
         self._ack_keys: dict[ServerKey, ServerKey] = {}
@@ -140,6 +147,7 @@ class ServerTransactions:
         self._timer_h = timers.line(ServerInput.TIMER_H, give_up)
         self._timer_i = timers.linger_line(ServerInput.TIMER_I, values.t4)
         self._timer_j = timers.linger_line(ServerInput.TIMER_J, give_up)
+        self._timer_j_of_answers = timers.linger_line(ANSWER_IS_OLD, give_up)
         self._timer_l = timers.linger_line(ServerInput.TIMER_L, give_up)
         self._tu_silent = timers.line(ServerInput.TU_SILENT, give_up - later)
         perform: dict[ServerAction, Perform] = {
@@ -252,6 +260,13 @@ class ServerTransactions:
             self._forget_quietly(transaction, None, 0.0, [])
         transaction._row = self._terminated
         return True
+
+    def forget_answer(self, answer: Send) -> None:
+        """Answer copies of that request no more."""
+        key = answer.key
+        assert isinstance(key, ServerKey)
+        if self.answers.get(key) is answer:
+            del self.answers[key]
 
     def step(
         self, transaction: ServerTransaction, input_: int, subject: Any, now: float, effects: Effects
@@ -427,6 +442,17 @@ class ServerTransactions:
         self._send(transaction, response, now, effects)
         if transaction.flow.reliable:
             self.step(transaction, ServerInput.TIMER_J, None, now, effects)
-        else:
+        elif self._tell_all_ends or transaction.user is not None:
             self._timer_j.start(transaction, now)
             del transaction.request
+        else:
+            self._leave_answer(transaction, now)
+
+    def _leave_answer(self, transaction: ServerTransaction, now: float) -> None:
+        """Let go of a transaction, of which only the answer is needed until timer J has fired."""
+        answer, key = transaction._last, transaction.key
+        assert answer is not None
+        del self.by_key[key], transaction.request
+        self.answers[key] = answer
+        self._timer_j_of_answers.start(answer, now)
+        transaction._row = self._terminated
