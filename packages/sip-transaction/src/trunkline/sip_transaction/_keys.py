@@ -14,8 +14,8 @@ ClientKey = tuple[str, str]
 """Branch and method (CSeq's). Source: RFC 3261 §17.1.3"""
 
 ServerKey = str
-"""Branch, sent-by, Call-ID and method, or everything RFC 2543 compares with a line break before it, which
-none of them holds, between them too. One text, as it is hashed once and keeps nothing else alive.
+"""Branch, sent-by, Call-ID and method; or, with a line break before it, everything RFC 2543 compares. They
+are parted by line breaks, which none of them holds. One text is hashed once, and keeps nothing else alive.
 Source: RFC 3261 §17.2.3"""
 
 _COOKIE = MAGIC_COOKIE.lower()

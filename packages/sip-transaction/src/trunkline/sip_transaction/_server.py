@@ -36,18 +36,9 @@ if TYPE_CHECKING:
 ANSWER_IS_OLD: Final = -1
 """What timer J gives where only the answer is left of a transaction, which no machine takes."""
 
-_ANSWERS: Final = {100: ServerInput.TU_100, 408: ServerInput.TU_408}
-INPUT_OF_ANSWER: Final = tuple(
-    _ANSWERS.get(status)
-    or (
-        ServerInput.TU_101_199
-        if status < 200
-        else ServerInput.TU_2XX
-        if status < 300
-        else ServerInput.TU_300_699
-    )
-    for status in range(700)
-)
+_inputs = [ServerInput.TU_101_199] * 200 + [ServerInput.TU_2XX] * 100 + [ServerInput.TU_300_699] * 400
+_inputs[100], _inputs[408] = ServerInput.TU_100, ServerInput.TU_408
+INPUT_OF_ANSWER: Final = tuple(_inputs)
 """What a response is to a machine, by its status, which is 100 to 699."""
 
 
