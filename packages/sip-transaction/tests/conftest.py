@@ -141,8 +141,8 @@ class Desk:
         for line in queue._prompt.values():
             found += [(line.input, deadline, owner) for owner, deadline in line.items()]
         for waiting in queue._lingering.values():
-            pairs = zip(waiting._deadlines, waiting._owners, strict=True)
-            found += [(waiting.input, deadline, owner) for deadline, owner in pairs]
+            for deadline, owners in waiting.batches:
+                found += [(waiting.input, deadline, owner) for owner in owners]
         return [timer for timer in found if timer[2].state is not State.TERMINATED]
 
     def wait(self, seconds: float) -> list[Effect]:

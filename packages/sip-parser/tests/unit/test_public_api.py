@@ -7,8 +7,8 @@ PUBLIC = """
 CSeq DIGEST_ALGORITHMS DigestChallenge DigestCredentials Headers KeepAlive LocalProtocolError
 MAGIC_COOKIE Message NameAddr OtherUri ParamValue RemoteProtocolError Request Response RetryAfter
 SipError StreamReader TelUri Uri Via WarningValue check_message digest_response equivalent_values
-format_date forwarded_bytes forwarded_copy ha1 make_response parse_date parse_datagram parse_uri quote
-read_within_dialog reason_phrase response_bytes unescape unquote
+format_date forwarded_bytes forwarded_copy ha1 make_response mark_received parse_date parse_datagram
+parse_uri quote read_within_dialog reason_phrase response_bytes unescape unquote
 """
 STRATEGIES = """
 cseqs digest_challenges digest_credentials header_lines header_params headers hosts message_bytes messages

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +17,9 @@ def queue() -> TimerQueue[str]:
     return TimerQueue()
 
 
-def owners(due):
-    return [owner for _, owner, _ in due]
+def owners(taken):
+    due, over = taken
+    return [owner for _, owner, _ in due] + [owner for batch, _ in over for owner in batch]
 
 
 def test_timers_fire_in_the_order_of_their_deadlines(queue):
@@ -24,15 +27,15 @@ def test_timers_fire_in_the_order_of_their_deadlines(queue):
     queue.line(1, 1).start("early", now=0)
     queue.line(1, 1).start("next", now=1)
     queue.linger_line(3, 3).start("between", now=0)
-    assert queue.next_deadline == 1
-    assert queue.take_due(10) == [(1, "early", 1), (2, "next", 1), (3, "between", 3), (5, "late", 0)]
-    assert queue.next_deadline is None
-    assert queue.take_due(20) == []
+    assert queue.earliest == 1
+    assert queue.take_due(10) == ([(1, "early", 1), (2, "next", 1), (5, "late", 0)], [(["between"], 3)])
+    assert queue.earliest == inf
+    assert queue.take_due(20) == ([], [])
 
 
 def test_nothing_is_due_early(queue):
     queue.line(0, 1).start("x", now=0)
-    assert queue.take_due(0.999) == []
+    assert queue.take_due(0.999) == ([], [])
     assert len(queue) == 1
 
 
@@ -41,8 +44,8 @@ def test_stopped_timer_never_fires_and_moves_the_deadline_on(queue):
     line.start("x", now=0)
     queue.line(0, 2).start("y", now=0)
     del line["x"]
-    assert queue.take_due(1) == []
-    assert queue.next_deadline == 2
+    assert queue.take_due(1) == ([], [])
+    assert queue.earliest == 2
     assert owners(queue.take_due(2)) == ["y"]
 
 
@@ -52,15 +55,15 @@ def test_stopped_timers_leave_nothing_behind(queue):
         line.start(number, now=number)
         del line[number]
     assert len(queue) == 0
-    assert queue.take_due(131) == []
-    assert queue.next_deadline is None
+    assert queue.take_due(131) == ([], [])
+    assert queue.earliest == inf
 
 
 def test_two_timers_of_one_duration_are_told_apart(queue):
     queue.line(0, 1).start("x", now=0)
     queue.line(1, 1).start("x", now=0)
     assert queue.line(0, 1) is queue.line(0, 1)
-    assert sorted(queue.take_due(1)) == [(1, "x", 0), (1, "x", 1)]
+    assert sorted(queue.take_due(1)[0]) == [(1, "x", 0), (1, "x", 1)]
 
 
 def test_timer_may_be_started_again_once_it_has_fired(queue):
@@ -69,7 +72,7 @@ def test_timer_may_be_started_again_once_it_has_fired(queue):
     line.start("y", now=0.5)
     assert owners(queue.take_due(1)) == ["x"]
     line.start("x", now=1)
-    assert queue.next_deadline == 1.5
+    assert queue.earliest == 1.5
     assert owners(queue.take_due(3)) == ["y", "x"]
 
 
@@ -77,8 +80,8 @@ def test_lingering_timers_share_a_wake_up(queue):
     for number in range(100):
         queue.linger_line(0, 32).start("x", now=number / 1000)
     wake_ups = 0
-    while queue.next_deadline is not None:
-        queue.take_due(queue.next_deadline)
+    while queue.earliest < inf:
+        queue.take_due(queue.earliest)
         wake_ups += 1
     assert wake_ups == 1
     assert LINGER_SLACK >= 0.1
@@ -87,8 +90,20 @@ def test_lingering_timers_share_a_wake_up(queue):
 def test_lingering_timer_does_not_hold_back_a_prompt_one(queue):
     queue.linger_line(0, 1).start("x", now=0)
     queue.line(0, 1.05).start("y", now=0)
-    assert queue.next_deadline == 1.05
-    assert owners(queue.take_due(1.05)) == ["x", "y"]
+    assert queue.earliest == 1.05
+    assert owners(queue.take_due(1.05)) == ["y"]
+    assert queue.earliest == 1 + LINGER_SLACK
+    assert owners(queue.take_due(1 + LINGER_SLACK)) == ["x"]
+
+
+def test_nobody_lingers_too_briefly(queue):
+    line = queue.linger_line(0, 32)
+    for number in range(40):
+        line.start(number, now=number / 10)
+    while queue.earliest < inf:
+        now = queue.earliest
+        for number in owners(queue.take_due(now)):
+            assert -1e-9 < now - (number / 10 + 32) < LINGER_SLACK + 1e-9
 
 
 @given(
@@ -110,7 +125,8 @@ def test_queue_fires_what_a_plain_list_of_deadlines_would(steps):
         now += pause
         due = [owner for owner, deadline in expected.items() if deadline <= now]
         taken = owners(queue.take_due(now))
-        assert [expected[owner] for owner in taken] == sorted(expected[owner] for owner in taken)
+        prompt = [expected[owner] for owner in taken if not steps[owner][1]]
+        assert prompt == sorted(prompt)
         # those that linger may wait a little for others
         late = {owner for owner in due if owner not in taken}
         assert set(taken) <= set(due)
@@ -119,8 +135,8 @@ def test_queue_fires_what_a_plain_list_of_deadlines_would(steps):
         for owner in taken:
             del expected[owner]
         assert len(queue) == len(expected)
-    while queue.next_deadline is not None:
-        fired += owners(queue.take_due(queue.next_deadline))
+    while queue.earliest < inf:
+        fired += owners(queue.take_due(queue.earliest))
     assert len(fired) == len(set(fired))
     assert set(expected) <= set(fired)
     assert len(queue) == 0

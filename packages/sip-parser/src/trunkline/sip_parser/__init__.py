@@ -10,6 +10,7 @@ from ._headers import Headers
 from ._hop import forwarded_bytes, forwarded_copy, read_within_dialog
 from ._messages import Message, Request, Response
 from ._reader import KeepAlive, StreamReader, parse_datagram
+from ._received import mark_received
 from ._responses import make_response, response_bytes
 from ._status import reason_phrase
 from ._uri import OtherUri, TelUri, Uri, parse_uri
@@ -47,6 +48,7 @@ __all__ = [
     "forwarded_copy",
     "ha1",
     "make_response",
+    "mark_received",
     "parse_datagram",
     "parse_date",
     "parse_uri",

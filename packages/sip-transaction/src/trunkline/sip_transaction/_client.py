@@ -34,13 +34,12 @@ from ._timers import Line, TimerQueue, TimerValues
 if TYPE_CHECKING:
     from ._server import ServerTransaction
 
-INPUT_OF_CLASS: Final = (
-    ClientInput.RECEIVED_1XX,
-    ClientInput.RECEIVED_1XX,
-    ClientInput.RECEIVED_2XX,
-    *[ClientInput.RECEIVED_300_699] * 4,
+INPUT_OF_RESPONSE: Final = (
+    *[ClientInput.RECEIVED_1XX] * 200,
+    *[ClientInput.RECEIVED_2XX] * 100,
+    *[ClientInput.RECEIVED_300_699] * 400,
 )
-"""What a response is to a machine, by the hundreds of its status, which is 100 to 699."""
+"""What a response is to a machine, by its status, which is 100 to 699."""
 
 
 @attrs.define(slots=True, eq=False, repr=False, weakref_slot=False)
@@ -106,7 +105,7 @@ class ClientTransactions:
 
     def __init__(
         self,
-        timers: TimerQueue[ClientTransaction | ServerTransaction],
+        timers: TimerQueue[ClientTransaction | ServerTransaction | Send],
         values: TimerValues,
         statistics: Statistics,
         user_agent: str | None,

@@ -10,13 +10,15 @@ import re
 
 from trunkline.sip_parser import MAGIC_COOKIE, Headers, RemoteProtocolError, Request, Response
 
-from ._top_via import TopVia
-
 ClientKey = tuple[str, str]
 """Branch and method (CSeq's). Source: RFC 3261 §17.1.3"""
 
-ServerKey = tuple[str | int | None, ...]
-"""Branch, sent-by, method and Call-ID, or everything RFC 2543 compares. Source: RFC 3261 §17.2.3"""
+ServerKey = str
+"""Branch, sent-by, Call-ID and method; or, with a line break before it, everything RFC 2543 compares. They
+are parted by line breaks, which none of them holds. One text is hashed once, and keeps nothing else alive.
+Source: RFC 3261 §17.2.3"""
+
+_COOKIE = MAGIC_COOKIE.lower()
 
 
 def own_branch(headers: Headers) -> str:
@@ -51,41 +53,40 @@ def quoted_key(data: bytes) -> ClientKey | None:
     return None if match is None else (match[2].decode("latin-1"), match[1].decode("latin-1"))
 
 
-def server_key(request: Request, via: TopVia, method: str) -> ServerKey:
-    """Make the key under which a request's server transaction is known.
+def server_stem(request: Request) -> str:
+    """Make what the keys of a request's transaction begin with, before its Via is marked.
 
-    Args: `via` is the top Via as received; `method` the method to look for, which for an ACK or a CANCEL
-    is INVITE.
-    Raises: RemoteProtocolError when an old request has a From, To or CSeq that cannot be read.
+    A method makes it a key: its own, or INVITE for the one that an ACK or a CANCEL belongs to. Where the Via
+    is a plain one, `mark_received` gives the same.
+
+    Raises: RemoteProtocolError when its Via cannot be read, or an old request has a From, To or CSeq that
+    cannot.
     Source: RFC 3261 §17.2.3, §9.2
     """
+    via = request.top_via
     branch = via.branch
     # A cookie alone tells no transactions apart. Source: RFC 4475 §3.2.1
-    if branch is not None and len(branch) > 7 and (branch.startswith(MAGIC_COOKIE) or _is_cookie(branch)):
+    if branch is not None and len(branch) > 7 and branch[:7].lower() == _COOKIE:
         try:
             call_id: str | None = request.call_id
         except RemoteProtocolError:  # that is for others to find
             call_id = request.headers.get("call-id")
         # The Call-ID is the same in all that belongs together; it is here for agents that repeat a branch.
-        sender = via.sender
-        return branch, sender.name, sender.port, method, call_id
-    return old_server_key(request, method, request.to_tag)
-
-
-def old_server_key(request: Request, method: str, to_tag: str | None) -> ServerKey:
-    """Make the key for a request that came without the branch cookie, before its Via is marked.
-
-    An ACK is found by method "ACK" and the To tag of the response it acknowledges.
-    Source: RFC 3261 §17.2.3 (the rules of RFC 2543)
-    """
-    cseq = request.cseq.number
-    return str(request.top_via), method, request.uri, request.call_id, cseq, request.from_tag, to_tag
+        sent_by = f"{via.host.lower()}:{'' if via.port is None else via.port}"
+        return f"branch={branch}\n{sent_by}\n{call_id or ''}\n"
+    dialog = f"{request.call_id}\n{request.cseq.number}\n{request.from_tag or ''}\n{request.to_tag or ''}"
+    return f"\n{via}\n{request.uri}\n{dialog}\n"
 
 
 def is_old(key: ServerKey) -> bool:
-    """Tell whether a key was made by the rules of RFC 2543."""
-    return len(key) != 5
+    """Tell whether a key, or the stem of one, was made by the rules of RFC 2543."""
+    return key[0] == "\n"
 
 
-def _is_cookie(branch: str) -> bool:
-    return branch[:7].lower() == MAGIC_COOKIE.lower()
+def old_ack_key(key: ServerKey, to_tag: str | None) -> ServerKey:
+    """Make the key under which the ACK for a response to an old INVITE comes: with the To tag we answered.
+
+    The INVITE's key holds its Via as it came, before it was marked; the ACK comes with the same.
+    """
+    compared, _, _ = key.rsplit("\n", 2)
+    return f"{compared}\n{to_tag or ''}\nACK"

@@ -9,6 +9,7 @@ Source: RFC 3261 §17 and §18, RFC 6026, RFC 4320, RFC 3581
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any, Final, cast
 
 from trunkline.sip_parser import (
@@ -20,10 +21,11 @@ from trunkline.sip_parser import (
     Request,
     Response,
     make_response,
+    mark_received,
     parse_datagram,
 )
 
-from ._client import INPUT_OF_CLASS, ClientTransaction, ClientTransactions
+from ._client import INPUT_OF_RESPONSE, ClientTransaction, ClientTransactions
 from ._events import (
     AckReceived,
     CancelReceived,
@@ -36,14 +38,13 @@ from ._events import (
     StrayResponse,
 )
 from ._flow import Flow
-from ._keys import client_key, quoted_key, server_key
+from ._keys import client_key, quoted_key, server_stem
 from ._routing import mark_source
 from ._server import INPUT_OF_ANSWER, ServerTransaction, ServerTransactions
 from ._stateless import StatelessAnswers
 from ._statistics import Statistics
 from ._tables import ClientInput, ServerInput
 from ._timers import TimerQueue, TimerValues
-from ._top_via import TopVia, read_top_via
 
 _CLIENT_TIMER_NAMES: Final = {
     int(input_): input_.name.removeprefix("TIMER_").removesuffix("_EXPIRED") for input_ in ClientInput
@@ -90,7 +91,9 @@ class TransactionLayer:
             heed_maddr: answer requests by UDP to the maddr of their Via. A server that strangers reach should
                 not: with it, whoever asks can have the answers sent to anybody (RFC 3261 §18.2.2 wants it).
             tell_all_ends: say Terminated of every transaction; otherwise only of those whose `user` is set,
-                for somebody who keeps nothing about the others.
+                for somebody who keeps nothing about the others. Of these a server transaction other than an
+                INVITE's, answered by datagram, is over at once for its user, and nothing more is said of it:
+                the layer keeps the answer for copies of the request as long as ever.
 
         Raises: LocalProtocolError for a header value that cannot be written.
         """
@@ -100,7 +103,7 @@ class TransactionLayer:
         self._force_rport = force_rport
         self._heed_maddr = heed_maddr
         values = timers or TimerValues()
-        self._timers: TimerQueue[ClientTransaction | ServerTransaction] = TimerQueue()
+        self._timers: TimerQueue[ClientTransaction | ServerTransaction | Send] = TimerQueue()
         self._clients = ClientTransactions(self._timers, values, self.statistics, user_agent, tell_all_ends)
         self._servers = ServerTransactions(self._timers, values, self.statistics, server, tell_all_ends)
         self._own_headers = () if server is None else (("Server", server),)
@@ -125,8 +128,18 @@ class TransactionLayer:
         try:
             if isinstance(message, Request):
                 self._receive_request(message, flow, now, effects)
+                return effects
+            self.statistics.received_replies += 1
+            by_key = self._clients.by_key
+            transaction = by_key.get(message.likely_key()) or by_key.get(client_key(message))
+            if transaction is not None:
+                transition = transaction._row[INPUT_OF_RESPONSE[message.status]]
+                if transition is not None:
+                    perform, transaction._row = transition
+                    perform(transaction, ResponseReceived(transaction, message, flow), now, effects)
             else:
-                self._receive_response(message, flow, now, effects)
+                self.statistics.stray_replies += 1
+                effects.append(StrayResponse(message, flow))
         except RemoteProtocolError as error:
             self._refuse(error, message, flow, effects)
         return effects
@@ -143,24 +156,29 @@ class TransactionLayer:
         return effects
 
     def _receive_request(self, request: Request, flow: Flow, now: float, effects: Effects) -> None:
+        response_flow = flow
+        stem = mark_received(request, flow.remote, force_rport=self._force_rport)
+        if stem is None:
+            stem = server_stem(request)
+            response_flow = mark_source(
+                request, flow, force_rport=self._force_rport, heed_maddr=self._heed_maddr
+            )
         method = request.method
-        via = read_top_via(request)
         if method == "ACK":
-            self._receive_ack(request, via, flow, now, effects)
+            self._receive_ack(request, stem, flow, now, effects)
             return
         servers = self._servers
-        key = server_key(request, via, method)
+        key = stem + method
         transaction = servers.by_key.get(key)
         if transaction is not None:
             self.statistics.absorbed_requests += 1
             servers.step(transaction, ServerInput.REQUEST, None, now, effects)
             return
-        invite = None
-        if method == "CANCEL":
-            invite = servers.by_key.get(server_key(request, via, "INVITE"))
-        response_flow = mark_source(
-            request, via, flow, force_rport=self._force_rport, heed_maddr=self._heed_maddr
-        )
+        if method != "INVITE" and (answer := servers.answers.get(key)) is not None:
+            self.statistics.absorbed_requests += 1
+            effects.append(answer)
+            return
+        invite = servers.by_key.get(stem + "INVITE") if method == "CANCEL" else None
         if invite is None:
             transaction = servers.start(key, request, flow, response_flow, now, effects)
             effects.append(RequestReceived(transaction, request, flow))
@@ -169,29 +187,15 @@ class TransactionLayer:
         servers.answer_cancel(key, request, response, flow, response_flow, now, effects)
         servers.step(invite, ServerInput.CANCEL, CancelReceived(invite, request), now, effects)
 
-    def _receive_ack(self, request: Request, via: TopVia, flow: Flow, now: float, effects: Effects) -> None:
-        transaction = self._servers.find_for_ack(request, via)
+    def _receive_ack(self, request: Request, stem: str, flow: Flow, now: float, effects: Effects) -> None:
+        transaction = self._servers.find_for_ack(stem)
         event = AckReceived(request, flow, transaction)
         if transaction is not None:
             self._servers.step(transaction, ServerInput.ACK, event, now, effects)
         elif self._stateless.is_acknowledged_by(request):
             self.statistics.absorbed_requests += 1
         else:
-            mark_source(request, via, flow, force_rport=self._force_rport, heed_maddr=False)
             effects.append(event)
-
-    def _receive_response(self, response: Response, flow: Flow, now: float, effects: Effects) -> None:
-        self.statistics.received_replies += 1
-        by_key = self._clients.by_key
-        transaction = by_key.get(response.likely_key()) or by_key.get(client_key(response))
-        if transaction is not None:
-            transition = transaction._row[INPUT_OF_CLASS[response.status // 100]]
-            if transition is not None:
-                perform, transaction._row = transition
-                perform(transaction, ResponseReceived(transaction, response, flow), now, effects)
-        else:
-            self.statistics.stray_replies += 1
-            effects.append(StrayResponse(response, flow))
 
     def _refuse(
         self, error: RemoteProtocolError, message: Message | None, flow: Flow, effects: Effects
@@ -228,14 +232,7 @@ class TransactionLayer:
         Source: RFC 3261 §17.2, §18.2.2, RFC 6026 §8.5, RFC 4320 §4
         """
         effects: Effects = []
-        status = response.status
-        if status == 100:
-            input_ = ServerInput.TU_100
-        elif status == 408:
-            input_ = ServerInput.TU_408
-        else:
-            input_ = INPUT_OF_ANSWER[status // 100]
-        transition = transaction._row[input_]
+        transition = transaction._row[INPUT_OF_ANSWER[response.status]]
         if transition is not None:
             before = transaction._last
             perform, transaction._row = transition
@@ -352,6 +349,11 @@ class TransactionLayer:
                 self._servers.reconnect(server, effects)
             else:
                 self._servers.step(server, ServerInput.TRANSPORT_ERROR, reason, now, effects)
+            return effects
+        answer = self._servers.answers.get(cast(Any, key))
+        if answer is not None:
+            self.statistics.transport_failures += 1
+            self._servers.forget_answer(answer)
         return effects
 
     def unreachable(self, data: bytes, reason: str, *, now: float) -> list[Effect]:
@@ -388,26 +390,41 @@ class TransactionLayer:
 
     def next_timeout(self) -> float | None:
         """Tell when to call `handle_timeout`: absolute, in the seconds of `now`; None when nothing waits."""
-        return self._timers.next_deadline
+        earliest = self._timers.earliest
+        return None if earliest == inf else earliest
 
     def handle_timeout(self, *, now: float) -> list[Effect]:
         """Let the timers fire whose time has come; calling early returns [].
 
-        Returns: retransmissions, automatic 100s, TimedOut and Terminated, by deadline.
+        Returns: retransmissions, automatic 100s, TimedOut and Terminated, by deadline; then Terminated of
+        those that have only lingered, which may be a tenth of a second late.
         """
         effects: Effects = []
         clients, servers = self._clients, self._servers
-        for _, transaction, input_ in self._timers.take_due(now):
+        due, over = self._timers.take_due(now)
+        for _, transaction, input_ in due:
             if isinstance(transaction, ClientTransaction):
                 clients.step(transaction, input_, _CLIENT_TIMER_NAMES[input_], now, effects)
-            else:
+            elif isinstance(transaction, ServerTransaction):
                 servers.step(transaction, input_, _SERVER_TIMER_NAMES[input_], now, effects)
+        for lingered, input_ in over:
+            for transaction in lingered:
+                if isinstance(transaction, Send):
+                    servers.forget_answer(transaction)
+                    continue
+                transition = transaction._row[input_]
+                if transition is not None:
+                    perform, transaction._row = transition
+                    perform(transaction, None, now, effects)
         return effects
 
     @property
     def len_server(self) -> int:
-        """Count the server transactions that live, those of answered CANCELs included."""
-        return len(self._servers.by_key)
+        """Count the server transactions that live, those of answered CANCELs included.
+
+        Those of which only the answer is left count too.
+        """
+        return len(self._servers.by_key) + len(self._servers.answers)
 
     @property
     def len_client(self) -> int:

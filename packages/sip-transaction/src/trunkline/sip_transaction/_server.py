@@ -15,7 +15,7 @@ from trunkline.sip_parser import Request, Response, make_response
 
 from ._events import AckReceived, CancelReceived, Effects, Send, Terminated, TimedOut, TransportFailed
 from ._flow import Flow
-from ._keys import ServerKey, is_old, old_server_key, server_key
+from ._keys import ServerKey, is_old, old_ack_key
 from ._routing import reconnection
 from ._statistics import Statistics
 from ._tables import (
@@ -29,18 +29,17 @@ from ._tables import (
     compile_rows,
 )
 from ._timers import Line, TimerQueue, TimerValues
-from ._top_via import TopVia
 
 if TYPE_CHECKING:
     from ._client import ClientTransaction
 
-INPUT_OF_ANSWER: Final = (
-    ServerInput.TU_101_199,
-    ServerInput.TU_101_199,
-    ServerInput.TU_2XX,
-    *[ServerInput.TU_300_699] * 4,
-)
-"""What a response is to a machine, by the hundreds of its status, when that is neither 100 nor 408."""
+ANSWER_IS_OLD: Final = -1
+"""What timer J gives where only the answer is left of a transaction, which no machine takes."""
+
+_inputs = [ServerInput.TU_101_199] * 200 + [ServerInput.TU_2XX] * 100 + [ServerInput.TU_300_699] * 400
+_inputs[100], _inputs[408] = ServerInput.TU_100, ServerInput.TU_408
+INPUT_OF_ANSWER: Final = tuple(_inputs)
+"""What a response is to a machine, by its status, which is 100 to 699."""
 
 
 @attrs.define(slots=True, eq=False, repr=False, weakref_slot=False)
@@ -48,7 +47,7 @@ class ServerTransaction:
     """Follow one request we received until its final response is delivered."""
 
     key: ServerKey
-    """Branch, sent-by and method; more for a peer of RFC 2543."""
+    """What its request and the copies of it are known by; to be compared only."""
     method: str
     """The request's method."""
     request: Request
@@ -79,7 +78,8 @@ class ServerTransaction:
         return state
 
     def __repr__(self) -> str:
-        return f"<ServerTransaction {self.method} {self.key[0]} {self.state.value}>"
+        branch = self.key.split()[0].removeprefix("branch=")
+        return f"<ServerTransaction {self.method} {branch} {self.state.value}>"
 
 
 class ServerTransactions:
@@ -100,23 +100,27 @@ class ServerTransactions:
         "_timer_h",
         "_timer_i",
         "_timer_j",
+        "_timer_j_of_answers",
         "_timer_l",
         "_timers",
         "_trying",
         "_tu_silent",
         "_values",
+        "answers",
         "by_key",
     )
 
     def __init__(
         self,
-        timers: TimerQueue[ClientTransaction | ServerTransaction],
+        timers: TimerQueue[ClientTransaction | ServerTransaction | Send],
         values: TimerValues,
         statistics: Statistics,
         server: str | None,
         tell_all_ends: bool,
     ) -> None:
         self.by_key: dict[ServerKey, ServerTransaction] = {}
+        # What answers copies of a request other than INVITE when its transaction interests nobody any more.
+        self.answers: dict[ServerKey, Send] = {}
         # Where the ACK of an RFC 2543 peer finds its INVITE: by the To tag we answered with.
         self._old_acks: dict[ServerKey, ServerTransaction] = {}
         self._ack_keys: dict[ServerKey, ServerKey] = {}
@@ -134,6 +138,7 @@ class ServerTransactions:
         self._timer_h = timers.line(ServerInput.TIMER_H, give_up)
         self._timer_i = timers.linger_line(ServerInput.TIMER_I, values.t4)
         self._timer_j = timers.linger_line(ServerInput.TIMER_J, give_up)
+        self._timer_j_of_answers = timers.linger_line(ANSWER_IS_OLD, give_up)
         self._timer_l = timers.linger_line(ServerInput.TIMER_L, give_up)
         self._tu_silent = timers.line(ServerInput.TU_SILENT, give_up - later)
         perform: dict[ServerAction, Perform] = {
@@ -208,12 +213,11 @@ class ServerTransactions:
         self._statistics.layer_replies += 1
         self.step(transaction, ServerInput.TU_2XX, response, now, effects)
 
-    def find_for_ack(self, request: Request, via: TopVia) -> ServerTransaction | None:
+    def find_for_ack(self, stem: str) -> ServerTransaction | None:
         """Find the INVITE transaction that an ACK belongs to. Source: RFC 3261 §17.2.3"""
-        key = server_key(request, via, "INVITE")
-        if is_old(key):
-            return self._old_acks.get(old_server_key(request, "ACK", request.to_tag))
-        return self.by_key.get(key)
+        if is_old(stem):
+            return self._old_acks.get(stem + "ACK")
+        return self.by_key.get(stem + "INVITE")
 
     def connection_lost(self, flow: Flow) -> None:
         """Let what is still to be sent by that connection ask for a new one. Source: RFC 3261 §18.2.2"""
@@ -247,6 +251,13 @@ class ServerTransactions:
             self._forget_quietly(transaction, None, 0.0, [])
         transaction._row = self._terminated
         return True
+
+    def forget_answer(self, answer: Send) -> None:
+        """Answer copies of that request no more."""
+        key = answer.key
+        assert isinstance(key, ServerKey)
+        if self.answers.get(key) is answer:
+            del self.answers[key]
 
     def step(
         self, transaction: ServerTransaction, input_: int, subject: Any, now: float, effects: Effects
@@ -385,34 +396,54 @@ class ServerTransactions:
         return make_response(request, 100, headers=headers)
 
     def _expect_old_ack(self, transaction: ServerTransaction, response: Response) -> None:
-        # The INVITE's key holds its Via as it came, before it was marked; the ACK comes with the same.
-        via, _, *compared, _ = transaction.key
-        ack_key = self._ack_keys[transaction.key] = (via, "ACK", *compared, response.to_tag)
+        ack_key = self._ack_keys[transaction.key] = old_ack_key(transaction.key, response.to_tag)
         self._old_acks[ack_key] = transaction
 
-    # The phrases: what nearly every transaction does, each as its actions do it one after the other.
+    # The phrases: what nearly every transaction does, each as its actions do it one after the other. Before
+    # an INVITE has its final response only the short timer runs.
 
     def _ring(self, transaction: ServerTransaction, response: Response, now: float, effects: Effects) -> None:
-        if transaction._short is not None or transaction._long is not None:
-            self._stop_timers(transaction, None, now, effects)
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
         self._send(transaction, response, now, effects)
 
     def _accept(
         self, transaction: ServerTransaction, response: Response, now: float, effects: Effects
     ) -> None:
-        if transaction._short is not None or transaction._long is not None:
-            self._stop_timers(transaction, None, now, effects)
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
         self._send(transaction, response, now, effects)
         self._timer_l.start(transaction, now)
 
     def _finish(
         self, transaction: ServerTransaction, response: Response, now: float, effects: Effects
     ) -> None:
-        if transaction._short is not None or transaction._long is not None:
-            self._stop_timers(transaction, None, now, effects)
+        line = transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
+        line = transaction._long
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._long = None
         self._send(transaction, response, now, effects)
         if transaction.flow.reliable:
             self.step(transaction, ServerInput.TIMER_J, None, now, effects)
-        else:
+        elif self._tell_all_ends or transaction.user is not None:
             self._timer_j.start(transaction, now)
             del transaction.request
+        else:
+            self._leave_answer(transaction, now)
+
+    def _leave_answer(self, transaction: ServerTransaction, now: float) -> None:
+        """Let go of a transaction, of which only the answer is needed until timer J has fired."""
+        answer, key = transaction._last, transaction.key
+        assert answer is not None
+        del self.by_key[key], transaction.request
+        self.answers[key] = answer
+        self._timer_j_of_answers.start(answer, now)
+        transaction._row = self._terminated

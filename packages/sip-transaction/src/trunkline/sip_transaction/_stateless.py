@@ -16,7 +16,6 @@ from trunkline.sip_parser import RemoteProtocolError, Request, response_bytes
 from ._events import Send
 from ._flow import Flow
 from ._routing import mark_source
-from ._top_via import read_top_via
 
 # Longer reasons, or such with line breaks in them, are kept out of status lines.
 _MAX_REASON = 200
@@ -47,11 +46,7 @@ class StatelessAnswers:
         """
         try:
             response_flow = mark_source(
-                request,
-                read_top_via(request),
-                flow,
-                force_rport=self._force_rport,
-                heed_maddr=self._heed_maddr,
+                request, flow, force_rport=self._force_rport, heed_maddr=self._heed_maddr
             )
         except RemoteProtocolError:
             response_flow = flow

@@ -3,9 +3,10 @@
 The queue is one line per timer and duration, in which nothing stands but the transactions. As time only
 goes forward, each line is sorted by itself. There are two kinds. Most timers that lead to something are
 stopped long before their time: their line is a dictionary from transaction to deadline, out of which one is
-taken at once. Those that only end a wait run to their end, and there are many of them: their line is two
-deques, and a transaction that is over before keeps its place until its time, when the table of its machine
-has no row for the input.
+taken at once. Those that only end a wait run to their end, and there are many of them: their line is a queue
+of batches, each of those that began to wait within one tenth of a second, which are over together. A
+transaction that is over before keeps its place until its time, when the table of its machine has no row for
+the input.
 
 Not here: what happens when a timer fires (`_tables`).
 """
@@ -13,7 +14,7 @@ Not here: what happens when a timer fires (`_tables`).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from math import inf
 from operator import itemgetter
 from typing import Generic, TypeVar
 
@@ -78,14 +79,13 @@ class Line(dict[OwnerT, float]):
         """
         deadline = self[owner] = now + self.duration
         queue = self.queue
-        earliest = queue.next_deadline
-        if earliest is None or deadline < earliest:
-            queue.next_deadline = deadline
+        if deadline < queue.earliest:  # noqa: PLR1730 - min() costs more than all the rest
+            queue.earliest = deadline
 
-    def take_due(self, now: float, due: list[Due[OwnerT]]) -> float | None:
-        """Move those whose deadline has come into `due`; returns when to look again, None: never."""
+    def take_due(self, now: float, due: list[Due[OwnerT]]) -> float:
+        """Move those whose deadline has come into `due`; returns when to look again."""
         count = len(due)
-        earliest = None
+        earliest = inf
         for owner, deadline in self.items():
             if deadline > now:
                 earliest = deadline
@@ -97,47 +97,53 @@ class Line(dict[OwnerT, float]):
 
 
 class LingerLine(Generic[OwnerT]):
-    """The transactions that wait to be forgotten when one timer fires, and when it does."""
+    """The transactions that wait to be forgotten when one timer fires, in batches."""
 
-    __slots__ = ("_deadlines", "_owners", "duration", "input", "queue")
+    __slots__ = ("_batch", "_batch_full", "batches", "duration", "input", "queue")
 
     def __init__(self, queue: TimerQueue[OwnerT], input_: int, duration: float) -> None:
         """Make the line of a timer that gives `input_` to the machine after `duration` seconds, above 0."""
         self.queue = queue
         self.input = input_
         self.duration = duration
-        self._owners: deque[OwnerT] = deque()
-        self._deadlines: deque[float] = deque()
+        self.batches: deque[tuple[float, list[OwnerT]]] = deque()
+        """Each with the earliest deadline in it."""
+        self._batch: list[OwnerT] = []
+        self._batch_full = -inf
 
     def start(self, owner: OwnerT, now: float) -> None:
-        """Start the timer, so that its wake-up may be shared with later ones; there is no stopping it."""
+        """Start the timer, which fires up to `LINGER_SLACK` late; there is no stopping it."""
+        if now > self._batch_full:
+            self._begin_batch(now)
+        self._batch.append(owner)
+
+    def _begin_batch(self, now: float) -> None:
+        self._batch = []
+        self._batch_full = now + LINGER_SLACK
         deadline = now + self.duration
-        self._owners.append(owner)
-        self._deadlines.append(deadline)
-        deadline += LINGER_SLACK
+        self.batches.append((deadline, self._batch))
         queue = self.queue
-        earliest = queue.next_deadline
-        if earliest is None or deadline < earliest:
-            queue.next_deadline = deadline
+        queue.earliest = min(queue.earliest, deadline + LINGER_SLACK)
 
-    def take_due(self, now: float, due: list[Due[OwnerT]]) -> float | None:
-        """Move those whose deadline has come into `due`; returns when to look again, None: never."""
-        deadlines, owners, input_ = self._deadlines, self._owners, self.input
-        while deadlines:
-            if deadlines[0] > now:
-                return deadlines[0] + LINGER_SLACK
-            due.append((deadlines.popleft(), owners.popleft(), input_))
-        return None
-
-    def __iter__(self) -> Iterator[OwnerT]:
-        return iter(self._owners)
+    def take_over(self, now: float, over: list[Over[OwnerT]]) -> float:
+        """Move the batches whose time is over into `over`; returns when to look again."""
+        batches = self.batches
+        while batches:
+            end = batches[0][0] + LINGER_SLACK
+            if end > now:
+                return end
+            over.append((batches.popleft()[1], self.input))
+        return inf
 
     def __len__(self) -> int:
-        return len(self._owners)
+        return sum(len(owners) for _, owners in self.batches)
 
 
 Due = tuple[float, OwnerT, int]
 """When a timer had to fire, for whom, and the input it gives."""
+
+Over = tuple[list[OwnerT], int]
+"""Those who have lingered long enough, and the input that their timer gives."""
 
 _deadline = itemgetter(0)
 
@@ -145,13 +151,13 @@ _deadline = itemgetter(0)
 class TimerQueue(Generic[OwnerT]):
     """Keep the lines of running timers."""
 
-    __slots__ = ("_lingering", "_prompt", "next_deadline")
+    __slots__ = ("_lingering", "_prompt", "earliest")
 
     def __init__(self) -> None:
         self._prompt: dict[tuple[float, int], Line[OwnerT]] = {}
         self._lingering: dict[tuple[float, int], LingerLine[OwnerT]] = {}
-        self.next_deadline: float | None = None
-        """When to call `take_due`; None when nothing runs."""
+        self.earliest = inf
+        """When to call `take_due`; infinite when nothing runs."""
 
     def line(self, input_: int, duration: float) -> Line[OwnerT]:
         """Give the line of a timer that must fire on time."""
@@ -167,22 +173,26 @@ class TimerQueue(Generic[OwnerT]):
             line = self._lingering[duration, input_] = LingerLine(self, input_, duration)
         return line
 
-    def take_due(self, now: float) -> list[Due[OwnerT]]:
-        """Take out the timers whose deadline has come, earliest first, and find the next deadline."""
-        earliest = self.next_deadline
-        if earliest is None or now < earliest:
-            return []
+    def take_due(self, now: float) -> tuple[list[Due[OwnerT]], list[Over[OwnerT]]]:
+        """Take out the timers whose deadline has come, and find the next deadline.
+
+        Returns:
+            Those that must fire on time, earliest first, and those that end a wait.
+        """
         due: list[Due[OwnerT]] = []
-        earliest = None
-        for lines in (self._prompt, self._lingering):
-            for line in lines.values():
-                if line:
-                    deadline = line.take_due(now, due)
-                    if deadline is not None and (earliest is None or deadline < earliest):
-                        earliest = deadline
-        self.next_deadline = earliest
+        over: list[Over[OwnerT]] = []
+        if now < self.earliest:
+            return due, over
+        earliest = inf
+        for line in self._prompt.values():
+            if line:
+                earliest = min(earliest, line.take_due(now, due))
+        for waiting in self._lingering.values():
+            if waiting.batches:
+                earliest = min(earliest, waiting.take_over(now, over))
+        self.earliest = earliest
         due.sort(key=_deadline)
-        return due
+        return due, over
 
     def __len__(self) -> int:
         """Count the timers running, and those that linger on."""

@@ -35,27 +35,27 @@ def lost_timer() -> AbstractContextManager[None]:
         original(self, owner, now)
         count[0] += 1
         if count[0] % 50 == 0:
-            self._owners.pop()
-            self._deadlines.pop()
+            self._batch.pop()
 
     return _patched(LingerLine, "start", start)
 
 
 def wrong_branch() -> AbstractContextManager[None]:
     """A response that no branch matches is given to another transaction of the same method."""
-    original = TransactionLayer._receive_response
+    original = TransactionLayer.receive
 
-    def receive(self: Any, response: Any, flow: Any, now: float, effects: Any) -> None:
-        clients = self._clients.by_key
-        key = response.likely_key()
-        if key not in clients and len(clients) > 2:
-            branch = next((branch for branch, method in clients if method == key[1]), None)
-            if branch is not None:
-                via = response.headers.top_value("via") or ""
-                response.headers.replace_top("Via", via.replace(key[0], branch))
-        original(self, response, flow, now, effects)
+    def receive(self: Any, message: Any, flow: Any, *, now: float) -> Any:
+        if not message.is_request:
+            clients = self._clients.by_key
+            key = message.likely_key()
+            if key not in clients and len(clients) > 2:
+                branch = next((branch for branch, method in clients if method == key[1]), None)
+                if branch is not None:
+                    via = message.headers.top_value("via") or ""
+                    message.headers.replace_top("Via", via.replace(key[0], branch))
+        return original(self, message, flow, now=now)
 
-    return _patched(TransactionLayer, "_receive_response", receive)
+    return _patched(TransactionLayer, "receive", receive)
 
 
 def double_cdr() -> AbstractContextManager[None]:

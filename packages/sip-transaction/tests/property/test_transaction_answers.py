@@ -1,0 +1,73 @@
+"""The answer that is left of a transaction which interests nobody does what the transaction would do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from trunkline.sip_transaction import Send, State, TransportFailed
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("status"), st.sampled_from([100, 200, 408, 486])),
+        st.tuples(st.just("wait"), st.sampled_from([0.1, 4.0, 20.0, 32.5])),
+        st.sampled_from([("copy", 0), ("other", 0), ("fail", 0)]),
+    ),
+    max_size=10,
+)
+
+
+@settings(deadline=None)
+@given(steps, st.sampled_from(["BYE", "INVITE"]), st.sampled_from(["UDP", "TCP"]))
+@example([("status", 200), ("copy", 0), ("wait", 20.0), ("copy", 0), ("wait", 20.0)], "BYE", "UDP")
+@example([("status", 200), ("fail", 0), ("copy", 0), ("status", 200), ("wait", 32.5)], "BYE", "UDP")
+def test_what_is_sent_is_the_same(new_desk, walk, method, transport):
+    assert follow(new_desk(transport), method, walk) == follow(
+        new_desk(transport, tell_all_ends=False), method, walk
+    )
+
+
+def follow(desk: Any, method: str, walk: list[tuple[str, float]]) -> list[Any]:
+    """Go a way, and tell what others can see of it."""
+    transaction = desk.serve(method)
+    request, told = transaction.request.copy(), []
+    for what, value in walk:
+        effects = []
+        if what == "status":
+            effects = desk.respond(transaction, int(value))
+        elif what == "wait":
+            effects = desk.wait(value)
+        elif what == "fail":
+            effects = desk.layer.transport_failed(transaction.key, "why", now=desk.now)
+        else:
+            effects = desk.receive(request if what == "copy" else desk.request("OPTIONS", branch="z9hG4bKb"))
+        told.append([effect.data for effect in effects if type(effect) is Send])
+        told.append((desk.layer.len_server, transaction.last_status, attrs.asdict(desk.layer.statistics)))
+    return told
+
+
+def test_user_is_told_nothing_more(new_desk):
+    desk = new_desk(tell_all_ends=False)
+    transaction = desk.serve("BYE")
+    (answer,) = desk.respond(transaction, 200)
+    assert transaction.state is State.TERMINATED
+    assert desk.respond(transaction, 200) == []
+    assert desk.layer.len_server == 1
+    assert desk.receive(desk.request("BYE")) == [answer]
+    assert desk.layer.transport_failed(answer.key, "why", now=desk.now) == []
+    assert desk.layer.len_server == 0
+    assert desk.wait(40) == []
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_who_keeps_a_transaction_hears_of_it(new_desk, method):
+    desk = new_desk(tell_all_ends=False)
+    transaction = desk.serve(method)
+    transaction.user = "somebody"
+    (answer,) = desk.respond(transaction, 200)
+    (failed, *_) = desk.layer.transport_failed(answer.key, "why", now=desk.now)
+    assert isinstance(failed, TransportFailed)
