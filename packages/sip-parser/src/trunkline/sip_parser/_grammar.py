@@ -36,13 +36,6 @@ class FrozenParams(dict[str, str | None]):
 
 NO_PARAMS: Final = FrozenParams()
 
-REMEMBERED_LINES: Final = 4096
-REMEMBERED_VALUES: Final = 2048
-REMEMBERED_LENGTH: Final = 256
-"""What was parsed is remembered by its text, because the messages of a call repeat each other: this many
-header lines, URIs and start lines, of at most this many characters each, so that a peer can fill no more
-than some megabytes."""
-
 
 class Unchanged(Enum):
     """Stands for an argument that was not given where None has a meaning."""

@@ -18,11 +18,12 @@ from functools import lru_cache
 from typing import Final, NoReturn
 
 from ._errors import RemoteProtocolError, shown
-from ._grammar import BLANKS, REMEMBERED_LENGTH, REMEMBERED_VALUES, is_token
+from ._grammar import BLANKS, is_token
 from ._headers import Headers
+from ._memory import REMEMBERED_VALUES, Memory
 from ._messages import Message, Request, Response
 from ._names import CANONICAL, KNOWN_METHODS, WRITTEN_NAMES, learn_name
-from ._typed import content_length, remembered_line
+from ._typed import TYPED, content_length
 
 MAX_HEAD: Final = 65535
 """Bytes of start line and headers: what a datagram can carry."""
@@ -83,12 +84,8 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
     cache = headers._cache
     length_at = at.get("content-length")
     if length_at is not None:
-        line = lines[length_at]
         try:
-            if len(line) > REMEMBERED_LENGTH or length_at < 0:
-                content_length(headers)
-            else:
-                cache["content-length"] = remembered_line(line)
+            cache["content-length"] = TYPED[lines[length_at]] if length_at >= 0 else content_length(headers)
         except RemoteProtocolError as error:
             error.message = message
             raise
@@ -97,9 +94,7 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
         cache["call-id"] = call_id
     try:
         for name, index in early:
-            line = lines[index]
-            if len(line) <= REMEMBERED_LENGTH:
-                cache[name] = remembered_line(line)
+            cache[name] = TYPED[lines[index]]
     except RemoteProtocolError:
         pass  # whoever asks for it is told
     return message
@@ -187,8 +182,7 @@ _outline = lru_cache(_OUTLINES)(_outline_of)
 
 
 def _read_start_line(start_line: str, headers: Headers) -> Message:
-    known = len(start_line) <= REMEMBERED_LENGTH
-    parts = _remembered_parts(start_line) if known else _parts(start_line)
+    parts = _PARTS[start_line]
     if parts is None:
         _refuse_start_line(start_line, headers)
     message: Request | Response
@@ -222,7 +216,7 @@ def _parts(start_line: str) -> tuple[str, str, str] | tuple[str, tuple[int, str]
     return None if match is None else (match[1], (int(match[2]), match[3] or ""))
 
 
-_remembered_parts = lru_cache(REMEMBERED_VALUES)(_parts)
+_PARTS: Final = Memory(_parts, REMEMBERED_VALUES)
 
 
 def _refuse_start_line(start_line: str, headers: Headers) -> NoReturn:

@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import BLANKS, REMEMBERED_LENGTH
+from ._grammar import BLANKS
 from ._headers import Headers
 from ._messages import Request
-from ._typed import remembered_line
+from ._typed import TYPED
 
 WithinDialog = tuple[str, str, str, int, str]
 """Call-ID, the tags of From ("" when it has none) and To, the number of CSeq, and the only Route."""
@@ -46,10 +46,7 @@ def read_within_dialog(request: Request) -> WithinDialog | None:
         for name in _READ_WITHIN_DIALOGS:
             value = cache.get(name)
             if value is None:
-                line = lines[names.index(name)]
-                if len(line) > REMEMBERED_LENGTH:
-                    return None
-                value = cache[name] = remembered_line(line)
+                value = cache[name] = TYPED[lines[names.index(name)]]
             values.append(value)
     except (ValueError, RemoteProtocolError):  # it is not there, or cannot be read
         return None

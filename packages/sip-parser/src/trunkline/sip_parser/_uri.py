@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import string
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -19,8 +18,6 @@ from ._errors import RemoteProtocolError, shown
 from ._grammar import (
     HOST_PORT,
     NO_PARAMS,
-    REMEMBERED_LENGTH,
-    REMEMBERED_VALUES,
     FrozenParams,
     Params,
     check_escapes,
@@ -31,6 +28,7 @@ from ._grammar import (
     same_host,
     unescape,
 )
+from ._memory import REMEMBERED_VALUES, Memory
 
 SECTION: Final = "RFC 3261 §19.1.1"
 
@@ -214,7 +212,8 @@ def parse_uri(text: str) -> AnyUri:
     Raises:
         RemoteProtocolError: the text is no URI, or breaks the rules of its scheme.
     """
-    return _remembered_uri(text) if len(text) <= REMEMBERED_LENGTH else _parse_any(text)
+    uri: AnyUri = URIS[text]
+    return uri
 
 
 def _parse_any(text: str) -> AnyUri:
@@ -230,7 +229,8 @@ def _parse_any(text: str) -> AnyUri:
     return OtherUri(scheme, rest)
 
 
-_remembered_uri = lru_cache(REMEMBERED_VALUES)(_parse_any)
+URIS: Final = Memory(_parse_any, REMEMBERED_VALUES)
+"""What each text means as a URI."""
 
 
 def _sip_uri(text: str, match: re.Match[str]) -> Uri:
