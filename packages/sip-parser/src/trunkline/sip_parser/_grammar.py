@@ -124,10 +124,10 @@ def parse_params(text: str, what: str) -> Params:
     Raises:
         RemoteProtocolError: a name that is no token, a name given twice, or text between parameters.
     """
+    if text[:4] == "tag=" and text.isascii() and text[4:].isalnum():
+        return FrozenParams(tag=text[4:])  # as in nearly every From and To
     if are_plain_params(text) is None:
         return _parse_spaced_params(text, what)
-    if text[:4] == "tag=" and ";" not in text:
-        return FrozenParams(tag=text[4:])
     return parse_plain_params(text, what)
 
 

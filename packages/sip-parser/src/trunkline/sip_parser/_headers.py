@@ -12,7 +12,6 @@ Source: RFC 3261 §7.3
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
@@ -22,8 +21,6 @@ from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, canonical_name
 
 _EMPTY = ", \t\r\n"
 _ENDS_NO_VALUE = ": \t\r\n"
-# The first of several values on a line, such as Vias that come back, where nothing in it can hold a comma.
-_match_first_of_list = re.compile(r'([^:]+):[ \t]*[^",<(\s][^",<(]*,[ \t]*(?=[^ \t\r\n])').match
 
 
 class Headers:
@@ -140,7 +137,7 @@ class Headers:
         if names is None:
             names = self._names
         return name in names or (
-            isinstance(name, str) and name not in WRITTEN_NAMES and canonical_name(name) in names
+            name not in WRITTEN_NAMES and isinstance(name, str) and canonical_name(name) in names
         )
 
     def __len__(self) -> int:
@@ -266,12 +263,16 @@ class Headers:
         index = names.index(canonical)
         line = lines[index]
         if "," in line:
-            first = _match_first_of_list(line)
-            if first is None or canonical in NOT_LISTS:
-                self.pop_value(canonical)
-            else:
-                lines[index] = f"{first[1]}: {line[first.end() :]}"
+            first, _, rest = line.partition(",")
+            head, _, value = first.partition(":")
+            rest = rest.lstrip(BLANKS)
+            is_plain = rest and '"' not in first and "<" not in first and "(" not in first
+            if is_plain and value.strip(BLANKS) and canonical not in NOT_LISTS:
+                # such as Vias that come back
+                lines[index] = f"{head}: {rest}"
                 self._forget(canonical)
+            else:
+                self.pop_value(canonical)
         elif line[-1] in _ENDS_NO_VALUE:
             self.pop_value(canonical)
         else:
@@ -290,8 +291,7 @@ class Headers:
         names = self._names
         if canonical not in names:
             raise LocalProtocolError(f"no {name} to replace: use add or prepend")
-        if not value.isprintable():
-            _check_value(name, value)
+        check_value(name, value)
         index = names.index(canonical)
         head, _, rest = self._lines[index].partition(":")
         if not rest.strip(_EMPTY):
@@ -354,12 +354,17 @@ def value_of(line: str) -> str:
     return (unfold(value) if "\n" in value else value).strip(BLANKS)
 
 
+def breaks_line(value: str) -> bool:
+    """Whether a value cannot be written on one line."""
+    return "\r" in value or "\n" in value or "\0" in value
+
+
 def _line(canonical: str, name: str, value: str) -> str:
-    if not value.isprintable():
-        _check_value(name, value)
+    check_value(name, value)
     return f"{WRITTEN_NAMES.get(canonical) or name}: {value}"
 
 
-def _check_value(name: str, value: str) -> None:
+def check_value(name: str, value: str) -> None:
+    """Refuse a value that cannot be written on one line."""
     if "\r" in value or "\n" in value or "\0" in value:
         raise LocalProtocolError(f"{name}: a header value holds no line break and no NUL, got {shown(value)}")

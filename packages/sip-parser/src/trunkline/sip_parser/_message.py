@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
 from ._grammar import NO_PARAMS, FrozenParams
-from ._headers import Headers
+from ._headers import Headers, breaks_line
 from ._more_headers import MoreHeaders
 from ._typed import TYPED, read_header
 from ._via import CSeq, Via
@@ -190,7 +190,7 @@ class MessageBase(MoreHeaders):
             index = names.index("via") if names.count("via") == 1 else -1
         is_only = index >= 0
         line = lines[index] if is_only else ","
-        if "," not in line and text.isprintable():
+        if "," not in line and not breaks_line(text):
             lines[index] = ("Via: " if line[:4] == "Via:" else line.partition(":")[0] + ": ") + text
             headers._changed = True
             if "via" in cache:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
 from ._grammar import Params, is_token
-from ._headers import Headers, _check_value
+from ._headers import Headers, check_value
 from ._messages import Request, Response
 from ._names import CANONICAL, WRITTEN_NAMES, canonical_name
 from ._status import reason_phrase
@@ -73,8 +73,7 @@ def make_response(
     for name, value in headers:
         # as `Headers.add`, which costs more than writing the line
         canonical = CANONICAL.get(name) or canonical_name(name)
-        if not value.isprintable():
-            _check_value(name, value)
+        check_value(name, value)
         names.append(canonical)
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
         if canonical in cache:
@@ -134,8 +133,7 @@ def response_bytes(
         lines[to] = _tagged(lines[to], to_tag)
     for name, value in fields:
         canonical = CANONICAL.get(name) or canonical_name(name)
-        if not value.isprintable():
-            _check_value(name, value)
+        check_value(name, value)
         if canonical == "content-length":
             return make_response(request, status, to_tag=to_tag, headers=fields).to_bytes()
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")

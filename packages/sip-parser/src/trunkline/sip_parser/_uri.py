@@ -55,8 +55,16 @@ _COMMON_PARAMS: Final[dict[str, Params]] = {
 }
 
 
+class _KeepsText:
+    """Keeps how a value is written, once reading it told or it was asked for; takes no part in `==`."""
+
+    __slots__ = ("_text",)
+
+    _text: str
+
+
 @attrs.frozen(slots=True)
-class Uri:
+class Uri(_KeepsText):
     """A sip or sips URI; immutable, `replace` makes a changed copy."""
 
     scheme: str
@@ -132,6 +140,14 @@ class Uri:
         return attrs.evolve(self, **changes)
 
     def __str__(self) -> str:
+        try:
+            return self._text
+        except AttributeError:
+            text = self._write()
+            object.__setattr__(self, "_text", text)
+            return text
+
+    def _write(self) -> str:
         host = self.host
         if ":" in host:
             host = format_host(host)
@@ -237,7 +253,7 @@ def _sip_uri(text: str, match: re.Match[str]) -> Uri:
     scheme, user, password, host, port, params, headers = match.groups()
     if "%" in text:
         check_escapes(text, "URI")
-    return Uri(
+    uri = Uri(
         scheme.lower(),
         user,
         password,
@@ -246,6 +262,15 @@ def _sip_uri(text: str, match: re.Match[str]) -> Uri:
         NO_PARAMS if params is None else _parse_uri_params(params),
         None if headers is None else headers[1:],
     )
+    if (
+        scheme == uri.scheme
+        and headers is None
+        and host[0] != "["
+        and (port is None or port[0] != "0")
+        and (params is None or params in _COMMON_PARAMS)
+    ):
+        object.__setattr__(uri, "_text", text)  # which is what writing it would give
+    return uri
 
 
 def _tel_uri(text: str, rest: str) -> TelUri:
