@@ -60,25 +60,20 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
     headers = Headers.__new__(Headers)
     headers._cache = cache = {}
     headers._changed = False
-    headers._at = None
     if cut is not None and len(cut[0]) <= max_headers:
-        lines, outline = cut
-        headers._names = outline.names.copy()
-        headers._lines = lines
-        message = _begin(start_line, parts, headers)
+        lines, (names, at, early) = cut
+        headers._names = names.copy()
     else:
         names, lines = _split(head, max_headers)
         headers._names = names
-        headers._lines = lines
-        message = _begin(start_line, parts, headers)
-        outline = outline_of(names)
-        if outline.early is None:
-            headers._at = outline.at
-            _refuse_headers(names, message)
-        if parts is not None:
+        _, at, early = outline = outline_of(names)
+        if parts is not None and early is not None:
             parts[-1].learn(lines, outline)
-    _, at, early = outline
+    headers._lines = lines
     headers._at = at
+    message = _begin(start_line, parts, headers)
+    if early is None:
+        _refuse_headers(names, message)
     length_at = at.get("content-length")
     if length_at is not None:
         try:
@@ -190,19 +185,23 @@ def _begin(start_line: str, parts: _Parts | None, headers: Headers) -> Message:
     """
     if parts is None:
         _refuse_start_line(start_line, headers)
-    message: Request | Response
+    # Each kind sets what both have: a line of code that meets one type only is quicker.
     if len(parts) == 4:
-        message = Request.__new__(Request)
-        message._method, message._uri, message._version, _ = parts
-        message._parsed_uri = None
-    else:
-        message = Response.__new__(Response)
-        message._version, (message._status, message._reason), _ = parts
-    message.headers = headers
-    message._start = start_line
-    message._body = b""
-    message._changed = False
-    return message
+        request = Request.__new__(Request)
+        request._method, request._uri, request._version, _ = parts
+        request._parsed_uri = None
+        request.headers = headers
+        request._start = start_line
+        request._body = b""
+        request._changed = False
+        return request
+    response = Response.__new__(Response)
+    response._version, (response._status, response._reason), _ = parts
+    response.headers = headers
+    response._start = start_line
+    response._body = b""
+    response._changed = False
+    return response
 
 
 def _parts(start_line: str) -> _Parts | None:

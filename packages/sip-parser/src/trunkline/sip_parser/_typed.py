@@ -18,6 +18,7 @@ from ._fields import ParamValue, RetryAfter, WarningValue, parse_date
 from ._grammar import (
     BLANKS,
     NO_PARAMS,
+    FrozenParams,
     is_token,
     number_from,
     parse_params,
@@ -27,7 +28,7 @@ from ._grammar import (
 from ._headers import Headers
 from ._memory import REMEMBERED_LINES, Memory
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, learn_name
-from ._uri import parse_uri
+from ._uri import URIS
 from ._via import CSeq, Via, read_cseq, read_via
 
 Reader = Callable[[str], Any]
@@ -161,18 +162,21 @@ def _read(line: str) -> Any:
     """Give the typed value of a line, or the tuple of them when its header is a list."""
     begin, _, address = line.partition("<")
     listed = _BARE_ADDRESSES.get(begin)
-    if listed is not None and "," not in address and "\n" not in address:
-        # Nearly every line that was not met before is one of these, as its tag is another in each call.
-        uri, closing, params = address.partition(">")
-        if closing and params[:1] in _BARE_ENDS and "<" not in uri:
-            try:
-                value = NameAddr(
-                    None, parse_uri(uri), parse_params(params[1:], "parameters") if params else NO_PARAMS
-                )
-            except RemoteProtocolError:
-                return _read_any(line)  # which says in which header it is
-            return (value,) if listed else value
-    return _read_any(line)
+    if listed is None:
+        return _read_any(line)
+    # Nearly every line that was not met before is one of these, as its tag is another in each call.
+    uri, tagged, tag = address.partition(">;tag=")
+    try:
+        if tagged and tag.isalnum() and tag.isascii():
+            value = NameAddr(None, URIS[uri], FrozenParams(tag=tag))
+        else:
+            uri, closing, params = address.partition(">")
+            if not closing or params[:1] not in _BARE_ENDS or "<" in uri or "," in address or "\n" in address:
+                return _read_any(line)
+            value = NameAddr(None, URIS[uri], parse_params(params[1:], "parameters") if params else NO_PARAMS)
+    except RemoteProtocolError:
+        return _read_any(line)  # which says in which header it is
+    return (value,) if listed else value
 
 
 def _read_any(line: str) -> Any:
