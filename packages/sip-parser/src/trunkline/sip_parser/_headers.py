@@ -12,12 +12,13 @@ Source: RFC 3261 §7.3
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ._errors import LocalProtocolError, shown
 from ._grammar import BLANKS, first_comma, one_line, split_list, unfold
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, canonical_name
+from ._outline import outline_of
 
 _EMPTY = ", \t\r\n"
 _ENDS_NO_VALUE = ": \t\r\n"
@@ -29,8 +30,8 @@ class Headers:
     __slots__ = ("_at", "_cache", "_changed", "_lines", "_names")
 
     _at: dict[str, int] | None
-    """Where each name stands, -1 when it stands there more than once; None since the names have changed. All
-    messages of that outline share it."""
+    """Where each name stands, -1 when it stands there more than once; None when the names have changed and it
+    was not asked for since. All messages of that outline share it."""
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         """Build headers.
@@ -89,13 +90,17 @@ class Headers:
     def count(self, name: str) -> int:
         """Count the single values, as `values` gives them."""
         name = CANONICAL.get(name) or canonical_name(name)
-        names = self._names
-        found = names.count(name)
-        if found == 1:
-            line = self._lines[names.index(name)]
+        at = self._at
+        if at is None:
+            at = self._find()
+        if name not in at:
+            return 0
+        index = at[name]
+        if index >= 0:
+            line = self._lines[index]
             if "," not in line and line[-1] not in _ENDS_NO_VALUE:
                 return 1
-        return len(self.values(name)) if found else 0
+        return len(self.values(name))
 
     def top_value(self, name: str) -> str | None:
         """Give the topmost single value, or None."""
@@ -133,11 +138,11 @@ class Headers:
         return (unfold(value) if "\n" in value else value).strip(BLANKS) or None
 
     def __contains__(self, name: object) -> bool:
-        names: Container[object] | None = self._at
-        if names is None:
-            names = self._names
-        return name in names or (
-            name not in WRITTEN_NAMES and isinstance(name, str) and canonical_name(name) in names
+        at = self._at
+        if at is None:
+            at = self._find()
+        return name in at or (
+            name not in WRITTEN_NAMES and isinstance(name, str) and canonical_name(name) in at
         )
 
     def __len__(self) -> int:
@@ -258,9 +263,15 @@ class Headers:
         """
         canonical = CANONICAL.get(name) or canonical_name(name)
         names, lines = self._names, self._lines
-        if canonical not in names:
+        at = self._at
+        if at is None:
+            at = self._find()
+        if canonical not in at:
             return False
-        index = names.index(canonical)
+        index = at[canonical]
+        is_only = index >= 0
+        if not is_only:
+            index = names.index(canonical)
         line = lines[index]
         if "," in line:
             first, _, rest = line.partition(",")
@@ -279,6 +290,7 @@ class Headers:
             del names[index], lines[index]
             self._at = None
             self._forget(canonical)
+            return not is_only
         return canonical in names
 
     def replace_top(self, name: str, value: str) -> None:
@@ -313,6 +325,11 @@ class Headers:
         copy._cache = self._cache.copy()
         copy._changed = self._changed
         return copy
+
+    def _find(self) -> dict[str, int]:
+        """Find again where each name stands."""
+        at = self._at = outline_of(self._names).at
+        return at
 
     def _lines_of(self, canonical: str) -> list[str]:
         names = self._names

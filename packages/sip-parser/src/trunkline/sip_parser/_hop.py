@@ -76,12 +76,16 @@ def forwarded_bytes(request: Request, *, via: str, max_forwards: str) -> bytes:
     headers = request.headers
     names = headers._names
     body = request._body
-    is_plain = names.count("max-forwards") == 1 and max_forwards.isalnum() and not breaks_line(via)
-    if not is_plain or "via" not in names or headers._cache.get("content-length") != len(body):
+    at = headers._at
+    if at is None:
+        at = headers._find()
+    hops = at.get("max-forwards", -1)
+    is_plain = hops >= 0 and max_forwards.isalnum() and not breaks_line(via)
+    if not is_plain or "via" not in at or headers._cache.get("content-length") != len(body):
         copy = forwarded_copy(request, uri=request._uri, via=via, max_forwards=max_forwards)
         return copy.to_bytes()
     lines = [request._start or request.start_line(), *headers._lines, "", ""]
-    lines[names.index("max-forwards") + 1] = "Max-Forwards: " + max_forwards
+    lines[hops + 1] = "Max-Forwards: " + max_forwards
     lines.insert(names.index("via") + 1, "Via: " + via)
     try:
         head = "\r\n".join(lines).encode("utf-8", "surrogateescape")
@@ -118,6 +122,9 @@ def forwarded_copy(
     Source: RFC 3261 §16.6 steps 1 to 4 and 8, RFC 5393 §5.3.3
     """
     received = request.headers
+    at = received._at
+    if at is None:
+        at = received._find()
     headers = Headers.__new__(Headers)
     names = headers._names = received._names.copy()
     lines = headers._lines = received._lines.copy()
@@ -125,23 +132,26 @@ def forwarded_copy(
     headers._at = None
     headers._cache = {} if length is None else {"content-length": length}
     headers._changed = True
-    if names.count("max-forwards") == 1 and max_forwards.isalnum():
-        lines[names.index("max-forwards")] = "Max-Forwards: " + max_forwards
+    hops = at.get("max-forwards", -1)
+    if hops >= 0 and max_forwards.isalnum():
+        lines[hops] = "Max-Forwards: " + max_forwards
     else:
         headers.set("Max-Forwards", max_forwards)
     if max_breadth is not None:
-        if "max-breadth" in names or not max_breadth.isalnum():
+        if "max-breadth" in at or not max_breadth.isalnum():
             headers.set("Max-Breadth", max_breadth)
         else:
             names.append("max-breadth")
             lines.append("Max-Breadth: " + max_breadth)
+    is_first = "record-route" not in at
     for value in record_routes:
-        if "record-route" not in names and not breaks_line(value):
+        if is_first and not breaks_line(value):
+            is_first = False
             names.insert(0, "record-route")
             lines.insert(0, "Record-Route: " + value)
         else:
             headers.prepend("Record-Route", value)
-    if "via" in names and not breaks_line(via):
+    if "via" in at and not breaks_line(via):
         index = names.index("via")
         names.insert(index, "via")
         lines.insert(index, "Via: " + via)
