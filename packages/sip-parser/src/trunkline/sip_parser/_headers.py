@@ -1,11 +1,11 @@
 """The ordered multimap of a message's header lines.
 
 Strategy: a line stays the raw text that came, folds and spelling included, and is written out again as it
-is; only a line that is changed is made anew. Two lists run in parallel, the canonical names and the lines,
-because finding a short interned string in a short list is quicker than any index that must be kept up. Where
-the names stand as they came, the index of their outline (`_head`) is there for nothing, and is quicker still.
-Typed values are parsed when first asked for and kept in a cache under the canonical name until a line of
-that name changes (`*via` is the topmost one beside the list `via`). What a typed value means is `_typed`.
+is; only a line that is changed is made anew. Two lists run in parallel, the canonical names and the lines.
+Where a name stands is told by the outline (`_outline`), which all messages with these names share, so that no
+index is kept up; after a change of the names it is looked for again when it is asked for. Typed values are
+parsed when first asked for and kept in a cache under the canonical name until a line of that name changes
+(`*via` is the topmost one beside the list `via`). What a typed value means is `_typed`.
 
 Source: RFC 3261 §7.3
 """
