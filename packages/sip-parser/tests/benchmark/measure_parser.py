@@ -91,14 +91,18 @@ READ = ("top_via", "from_", "to", "cseq", "call_id", "contacts", "max_forwards",
 
 def forget():
     """Empty what is remembered between messages."""
-    for known in REMEMBERED:
-        known.cache_clear()
+    for forget_all in REMEMBERED:
+        forget_all()
 
 
 REMEMBERED = [
-    thing
+    thing.cache_clear if isinstance(thing, functools._lru_cache_wrapper) else thing.clear
     for thing in gc.get_objects()
-    if isinstance(thing, functools._lru_cache_wrapper) and thing.__module__.startswith("trunkline.sip_parser")
+    if type(thing).__name__ == "Memory"
+    or (
+        isinstance(thing, functools._lru_cache_wrapper)
+        and thing.__module__.startswith("trunkline.sip_parser")
+    )
 ]
 
 

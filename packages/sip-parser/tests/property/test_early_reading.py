@@ -26,6 +26,10 @@ def outcome(read, line):
 
 @given(begins, values)
 @example("From: ", "<sip:a@b>;tag=1")
+@example("Contact: ", "<sip:a@b,sip:c@d>;tag=1")
+@example("Contact: ", "<sip:a@b>, <sip:c@d>;tag=1")
+@example("To: ", "<sip:a@b>x<sip:c@d>;tag=1")
+@example("To: ", "<sip:a\r\n b@c>;tag=1")
 @example("Contact: ", "<sip:a@b>, <sip:c@d>")
 @example("To: ", "<sip:a@b;tag=1")
 @example("From: ", "<sip:a b>;tag=1")

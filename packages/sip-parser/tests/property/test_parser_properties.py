@@ -3,7 +3,7 @@
 import contextlib
 import re
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trunkline.sip_parser import (
@@ -87,6 +87,21 @@ def test_a_uri_written_reads_the_same(uri):
     again = parse_uri(str(uri))
     assert again == uri
     assert again.equivalent(uri)
+
+
+@given(
+    uris().map(str),
+    st.sampled_from([("sip:", "SIP:"), (":5", ":05"), (";", ";;"), ("sip:", "sips:"), ("", "")]),
+    st.sampled_from(["", ";lr", ";transport=udp", ";Transport=udp", ";lr;x=1", ":0", ":0050", "?a=b"]),
+)
+@example("sip:a@[::1]", ("", ""), "")
+@example("sip:a@[:::1.2.3.4]", ("", ""), "")
+def test_a_uri_is_written_as_its_parts_say(text, spelled, more):
+    try:
+        uri = parse_uri(text.replace(*spelled) + more)
+    except RemoteProtocolError:
+        return
+    assert str(uri) == uri._write() == str(uri.replace())
 
 
 @given(name_addrs())

@@ -8,7 +8,6 @@ Source: RFC 3261 §20.10, §25.1
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any, Final
 
 import attrs
@@ -16,8 +15,6 @@ import attrs
 from ._errors import RemoteProtocolError, shown
 from ._grammar import (
     NO_PARAMS,
-    REMEMBERED_LENGTH,
-    REMEMBERED_VALUES,
     Params,
     format_params,
     one_line,
@@ -26,6 +23,7 @@ from ._grammar import (
     same_values,
     unquote,
 )
+from ._memory import REMEMBERED_VALUES, Memory
 from ._uri import AnyUri, parse_uri
 
 SECTION: Final = "RFC 3261 §25.1"
@@ -67,9 +65,10 @@ class NameAddr:
         Source: RFC 3261 §20.10
         """
         try:
-            return _remembered(text) if len(text) <= REMEMBERED_LENGTH else _parse(text)
+            found: NameAddr = _ADDRESSES[text]
         except RemoteProtocolError as error:
             raise of_header(error, header) from None
+        return found
 
     @property
     def tag(self) -> str | None:
@@ -137,7 +136,7 @@ def _parse(text: str) -> NameAddr:
     return read_address(one_line(text))
 
 
-_remembered = lru_cache(REMEMBERED_VALUES)(_parse)
+_ADDRESSES: Final = Memory(_parse, REMEMBERED_VALUES)
 
 
 def _parse_addr_spec(text: str) -> NameAddr:

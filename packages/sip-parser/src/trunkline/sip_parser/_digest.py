@@ -18,7 +18,8 @@ from typing import Any, Final
 import attrs
 
 from ._errors import LocalProtocolError, RemoteProtocolError, shown
-from ._grammar import REMEMBERED_LENGTH, TOKEN, quote, unescape, unfold, unquote
+from ._grammar import TOKEN, quote, unescape, unfold, unquote
+from ._memory import REMEMBERED_LENGTH
 
 DIGEST_ALGORITHMS: Final = ("MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512-256", "SHA-512-256-sess")
 """The algorithms this package computes, as they are spelled."""

@@ -36,13 +36,6 @@ class FrozenParams(dict[str, str | None]):
 
 NO_PARAMS: Final = FrozenParams()
 
-REMEMBERED_LINES: Final = 4096
-REMEMBERED_VALUES: Final = 2048
-REMEMBERED_LENGTH: Final = 256
-"""What was parsed is remembered by its text, because the messages of a call repeat each other: this many
-header lines, URIs and start lines, of at most this many characters each, so that a peer can fill no more
-than some megabytes."""
-
 
 class Unchanged(Enum):
     """Stands for an argument that was not given where None has a meaning."""
@@ -131,10 +124,10 @@ def parse_params(text: str, what: str) -> Params:
     Raises:
         RemoteProtocolError: a name that is no token, a name given twice, or text between parameters.
     """
+    if text[:4] == "tag=" and text.isascii() and text[4:].isalnum():
+        return FrozenParams(tag=text[4:])  # as in nearly every From and To
     if are_plain_params(text) is None:
         return _parse_spaced_params(text, what)
-    if text[:4] == "tag=" and ";" not in text:
-        return FrozenParams(tag=text[4:])
     return parse_plain_params(text, what)
 
 

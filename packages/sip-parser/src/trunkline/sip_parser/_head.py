@@ -1,11 +1,12 @@
 """From the text of a head, start line and header lines, to a message without its body.
 
-Strategy: split once at CRLF. The quick way assumes what nearly every message is, lines that each begin with
-a name and a colon; whatever does not fit (folds, mistakes) falls out of a dictionary and is gone through line
-by line. Eagerly checked are the start line, the header lines, Content-Length and the five headers without
-which nothing can be answered; everything else waits until it is asked for, or for `check_message`. What is
-asked of nearly every message is read at once all the same, while it is known where it stands; should it be
-wrong, that is still not told before it is asked for.
+Strategy: a head in a form that was met before is cut into its lines by one expression (`_outline`). Others
+are split once at CRLF, which assumes what nearly every message is, lines that each begin with a name and a
+colon; whatever does not fit (folds, mistakes) falls out of a dictionary and is gone through line by line.
+Eagerly checked are the start line, the header lines, Content-Length and the five headers without which
+nothing can be answered; everything else waits until it is asked for, or for `check_message`. What is asked of
+nearly every message is read at once all the same, while it is known where it stands; should it be wrong, that
+is still not told before it is asked for.
 
 Source: RFC 3261 §7
 """
@@ -13,28 +14,22 @@ Source: RFC 3261 §7
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeAlias
 
 from ._errors import RemoteProtocolError, shown
-from ._grammar import BLANKS, REMEMBERED_LENGTH, REMEMBERED_VALUES, is_token
+from ._grammar import BLANKS, is_token
 from ._headers import Headers
+from ._memory import REMEMBERED_VALUES, Memory
 from ._messages import Message, Request, Response
 from ._names import CANONICAL, KNOWN_METHODS, WRITTEN_NAMES, learn_name
-from ._typed import content_length, remembered_line
+from ._outline import MANDATORY, Forms, outline_of
+from ._typed import TYPED, content_length
 
 MAX_HEAD: Final = 65535
 """Bytes of start line and headers: what a datagram can carry."""
 MAX_HEADERS: Final = 256
 """Header lines."""
-
-_MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
-_ALWAYS_ASKED_FOR: Final = ("to", "from", "cseq", "max-forwards", "contact")
-"""What is read at once, besides Call-ID; none of them has a reader of its own (`_typed`)."""
-_OUTLINES: Final = 512
-_OUTLINED: Final = 64
-"""How many outlines are remembered, of at most this many lines each."""
 
 # ASCII, because without it a long s would be an S in any case.
 _is_version = re.compile(r"SIP/[0-9]{1,4}\.[0-9]{1,4}", re.IGNORECASE | re.ASCII).fullmatch
@@ -43,6 +38,7 @@ _match_status_line = re.compile(
 ).fullmatch
 _bad_uri = re.compile(r"[\s<>\"\x00-\x1f\x7f]").search
 _stray = re.compile(r"\r(?!\n)|(?<!\r)\n|(?<!\\)\x00").search
+_stray_end = re.compile(r"[\r\n\0]").search
 _any_line_end = re.compile(r"\r\n|\r|\n")
 
 
@@ -58,37 +54,30 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
 
     Source: RFC 3261 §7
     """
-    lines = head.split("\r\n")
-    together = "".join(lines)
-    start_line = lines.pop(0)
-    if len(lines) > max_headers or "\n" in together or "\r" in together or "\0" in together:
-        _check_line_ends(head, len(lines), max_headers)
+    start_line, _, text = head.partition("\r\n")
+    parts = _PARTS[start_line]
+    cut = None if parts is None else parts[-1].cut(text)
     headers = Headers.__new__(Headers)
-    try:
-        names = [CANONICAL[name] for name, colon, _ in [line.partition(":") for line in lines] if colon]
-    except KeyError:
-        names = []
-    if len(names) != len(lines):
-        names, lines = _read_lines(head, lines)
-    headers._names = names
-    headers._lines = lines
-    headers._at = None
-    headers._cache = {}
+    headers._cache = cache = {}
     headers._changed = False
-    message = _read_start_line(start_line, headers)
-    at, early = _outline(tuple(names)) if len(names) <= _OUTLINED else _outline_of(names)
+    if cut is not None and len(cut[0]) <= max_headers:
+        lines, (names, at, early) = cut
+        headers._names = names.copy()
+    else:
+        names, lines = _split(head, max_headers)
+        headers._names = names
+        _, at, early = outline = outline_of(names)
+        if parts is not None and early is not None:
+            parts[-1].learn(lines, outline)
+    headers._lines = lines
     headers._at = at
+    message = _begin(start_line, parts, headers)
     if early is None:
         _refuse_headers(names, message)
-    cache = headers._cache
     length_at = at.get("content-length")
     if length_at is not None:
-        line = lines[length_at]
         try:
-            if len(line) > REMEMBERED_LENGTH or length_at < 0:
-                content_length(headers)
-            else:
-                cache["content-length"] = remembered_line(line)
+            cache["content-length"] = TYPED[lines[length_at]] if length_at >= 0 else content_length(headers)
         except RemoteProtocolError as error:
             error.message = message
             raise
@@ -97,12 +86,28 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
         cache["call-id"] = call_id
     try:
         for name, index in early:
-            line = lines[index]
-            if len(line) <= REMEMBERED_LENGTH:
-                cache[name] = remembered_line(line)
+            cache[name] = TYPED[lines[index]]
     except RemoteProtocolError:
         pass  # whoever asks for it is told
     return message
+
+
+def _split(head: str, max_headers: int) -> tuple[list[str], list[str]]:
+    """Give the names and the lines of a head of any form.
+
+    Raises:
+        RemoteProtocolError: there is a stray line end, there are too many lines, or one is no header.
+    """
+    lines = head.split("\r\n")
+    together = "".join(lines)
+    del lines[0]
+    if len(lines) > max_headers or "\n" in together or "\r" in together or "\0" in together:
+        _check_line_ends(head, len(lines), max_headers)
+    try:
+        names = [CANONICAL[name] for name, colon, _ in [line.partition(":") for line in lines] if colon]
+    except KeyError:
+        names = []
+    return (names, lines) if len(names) == len(lines) else _read_lines(head, lines)
 
 
 def salvage(head: str, max_headers: int = MAX_HEADERS) -> Message | None:
@@ -135,7 +140,7 @@ def salvage(head: str, max_headers: int = MAX_HEADERS) -> Message | None:
     if "via" not in headers._names:
         return None
     try:
-        return _read_start_line(start_line, headers)
+        return _begin(start_line, _PARTS[start_line], headers)
     except RemoteProtocolError as error:
         return error.message
 
@@ -167,47 +172,39 @@ def has_stray_line_end(head: str) -> bool:
     return _stray(head) is not None
 
 
-def _outline_of(names: Sequence[str]) -> tuple[dict[str, int], tuple[tuple[str, int], ...] | None]:
-    """Say what a head's names say by themselves.
+_Parts: TypeAlias = tuple[str, str, str, Forms] | tuple[str, tuple[int, str], Forms]
+"""Method, URI and version of a request line, or version and (status, reason) of a status line; and in either
+case the forms that the heads come in which begin so."""
 
-    Returns:
-        Where each name stands, -1 for one that comes again; and what to read at once besides Call-ID, with
-        where it is, or None when the mandatory headers are not there, those of one value once.
+
+def _begin(start_line: str, parts: _Parts | None, headers: Headers) -> Message:
+    """Make a message without body.
+
+    Raises:
+        RemoteProtocolError: its start line has no parts.
     """
-    at: dict[str, int] = {}
-    for index, name in enumerate(names):
-        at[name] = -1 if name in at else index
-    if "via" not in at or any(at.get(name, -1) < 0 for name in _MANDATORY[1:]):
-        return at, None
-    return at, tuple([(name, at[name]) for name in _ALWAYS_ASKED_FOR if at.get(name, -1) >= 0])
-
-
-_outline = lru_cache(_OUTLINES)(_outline_of)
-"""The same, remembered: each kind of phone has few outlines, a header here and there."""
-
-
-def _read_start_line(start_line: str, headers: Headers) -> Message:
-    known = len(start_line) <= REMEMBERED_LENGTH
-    parts = _remembered_parts(start_line) if known else _parts(start_line)
     if parts is None:
         _refuse_start_line(start_line, headers)
-    message: Request | Response
-    if len(parts) == 3:
-        message = Request.__new__(Request)
-        message._method, message._uri, message._version = parts
-        message._parsed_uri = None
-    else:
-        message = Response.__new__(Response)
-        message._version, (message._status, message._reason) = parts
-    message.headers = headers
-    message._start = start_line
-    message._body = b""
-    message._changed = False
-    return message
+    # Each kind sets what both have: a line of code that meets one type only is quicker.
+    if len(parts) == 4:
+        request = Request.__new__(Request)
+        request._method, request._uri, request._version, _ = parts
+        request._parsed_uri = None
+        request.headers = headers
+        request._start = start_line
+        request._body = b""
+        request._changed = False
+        return request
+    response = Response.__new__(Response)
+    response._version, (response._status, response._reason), _ = parts
+    response.headers = headers
+    response._start = start_line
+    response._body = b""
+    response._changed = False
+    return response
 
 
-def _parts(start_line: str) -> tuple[str, str, str] | tuple[str, tuple[int, str]] | None:
-    """Give method, URI and version of a request line, or version and (status, reason) of a status line."""
+def _parts(start_line: str) -> _Parts | None:
     parts = start_line.split(" ")
     if len(parts) == 3:
         method, uri, version = parts
@@ -217,12 +214,19 @@ def _parts(start_line: str) -> tuple[str, str, str] | tuple[str, tuple[int, str]
             and uri
             and _bad_uri(uri) is None
         ):
-            return method, uri, version
+            return method, uri, version, _forms_of(method if method in KNOWN_METHODS else "")
     match = _match_status_line(start_line)
-    return None if match is None else (match[1], (int(match[2]), match[3] or ""))
+    if match is None:
+        return None
+    status, reason = int(match[2]), match[3] or ""
+    # What stands in a phrase where it may not is found by whoever splits the head: each such line has forms
+    # of its own, and as it is refused there, they are never learnt.
+    return match[1], (status, reason), Forms() if _stray_end(reason) else _forms_of(status)
 
 
-_remembered_parts = lru_cache(REMEMBERED_VALUES)(_parts)
+_PARTS: Final = Memory(_parts, REMEMBERED_VALUES)
+_forms_of = lru_cache(None)(lambda kind: Forms())
+"""The forms of each method that is known, and of the others together; and of each status."""
 
 
 def _refuse_start_line(start_line: str, headers: Headers) -> NoReturn:
@@ -305,7 +309,7 @@ def _check_line_ends(head: str, count: int, max_headers: int) -> None:
 
 
 def _refuse_headers(names: list[str], message: Message) -> NoReturn:
-    missing = [WRITTEN_NAMES[name] for name in _MANDATORY if name not in names]
+    missing = [WRITTEN_NAMES[name] for name in MANDATORY if name not in names]
     doubled = _doubled(names)
     reason = f"expected the headers Via, From, To, Call-ID and CSeq, got no {' and no '.join(missing)}"
     if not missing:
@@ -318,7 +322,7 @@ def _refuse_headers(names: list[str], message: Message) -> NoReturn:
 
 
 def _doubled(names: list[str]) -> list[str]:
-    return [name for name in _MANDATORY[1:] if names.count(name) > 1]
+    return [name for name in MANDATORY[1:] if names.count(name) > 1]
 
 
 def _byte_offset(head: str, index: int) -> int:

@@ -1,29 +1,27 @@
 """The ordered multimap of a message's header lines.
 
 Strategy: a line stays the raw text that came, folds and spelling included, and is written out again as it
-is; only a line that is changed is made anew. Two lists run in parallel, the canonical names and the lines,
-because finding a short interned string in a short list is quicker than any index that must be kept up. Where
-the names stand as they came, the index of their outline (`_head`) is there for nothing, and is quicker still.
-Typed values are parsed when first asked for and kept in a cache under the canonical name until a line of
-that name changes (`*via` is the topmost one beside the list `via`). What a typed value means is `_typed`.
+is; only a line that is changed is made anew. Two lists run in parallel, the canonical names and the lines.
+Where a name stands is told by the outline (`_outline`), which all messages with these names share, so that no
+index is kept up; after a change of the names it is looked for again when it is asked for. Typed values are
+parsed when first asked for and kept in a cache under the canonical name until a line of that name changes
+(`*via` is the topmost one beside the list `via`). What a typed value means is `_typed`.
 
 Source: RFC 3261 §7.3
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ._errors import LocalProtocolError, shown
 from ._grammar import BLANKS, first_comma, one_line, split_list, unfold
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, canonical_name
+from ._outline import outline_of
 
 _EMPTY = ", \t\r\n"
 _ENDS_NO_VALUE = ": \t\r\n"
-# The first of several values on a line, such as Vias that come back, where nothing in it can hold a comma.
-_match_first_of_list = re.compile(r'([^:]+):[ \t]*[^",<(\s][^",<(]*,[ \t]*(?=[^ \t\r\n])').match
 
 
 class Headers:
@@ -32,8 +30,8 @@ class Headers:
     __slots__ = ("_at", "_cache", "_changed", "_lines", "_names")
 
     _at: dict[str, int] | None
-    """Where each name stands, -1 when it stands there more than once; None since the names have changed. All
-    messages of that outline share it."""
+    """Where each name stands, -1 when it stands there more than once; None when the names have changed and it
+    was not asked for since. All messages of that outline share it."""
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         """Build headers.
@@ -92,13 +90,17 @@ class Headers:
     def count(self, name: str) -> int:
         """Count the single values, as `values` gives them."""
         name = CANONICAL.get(name) or canonical_name(name)
-        names = self._names
-        found = names.count(name)
-        if found == 1:
-            line = self._lines[names.index(name)]
+        at = self._at
+        if at is None:
+            at = self._find()
+        if name not in at:
+            return 0
+        index = at[name]
+        if index >= 0:
+            line = self._lines[index]
             if "," not in line and line[-1] not in _ENDS_NO_VALUE:
                 return 1
-        return len(self.values(name)) if found else 0
+        return len(self.values(name))
 
     def top_value(self, name: str) -> str | None:
         """Give the topmost single value, or None."""
@@ -136,11 +138,11 @@ class Headers:
         return (unfold(value) if "\n" in value else value).strip(BLANKS) or None
 
     def __contains__(self, name: object) -> bool:
-        names: Container[object] | None = self._at
-        if names is None:
-            names = self._names
-        return name in names or (
-            isinstance(name, str) and name not in WRITTEN_NAMES and canonical_name(name) in names
+        at = self._at
+        if at is None:
+            at = self._find()
+        return name in at or (
+            name not in WRITTEN_NAMES and isinstance(name, str) and canonical_name(name) in at
         )
 
     def __len__(self) -> int:
@@ -261,23 +263,34 @@ class Headers:
         """
         canonical = CANONICAL.get(name) or canonical_name(name)
         names, lines = self._names, self._lines
-        if canonical not in names:
+        at = self._at
+        if at is None:
+            at = self._find()
+        if canonical not in at:
             return False
-        index = names.index(canonical)
+        index = at[canonical]
+        is_only = index >= 0
+        if not is_only:
+            index = names.index(canonical)
         line = lines[index]
         if "," in line:
-            first = _match_first_of_list(line)
-            if first is None or canonical in NOT_LISTS:
-                self.pop_value(canonical)
-            else:
-                lines[index] = f"{first[1]}: {line[first.end() :]}"
+            first, _, rest = line.partition(",")
+            head, _, value = first.partition(":")
+            rest = rest.lstrip(BLANKS)
+            is_plain = rest and '"' not in first and "<" not in first and "(" not in first
+            if is_plain and value.strip(BLANKS) and canonical not in NOT_LISTS:
+                # such as Vias that come back
+                lines[index] = f"{head}: {rest}"
                 self._forget(canonical)
+            else:
+                self.pop_value(canonical)
         elif line[-1] in _ENDS_NO_VALUE:
             self.pop_value(canonical)
         else:
             del names[index], lines[index]
             self._at = None
             self._forget(canonical)
+            return not is_only
         return canonical in names
 
     def replace_top(self, name: str, value: str) -> None:
@@ -290,8 +303,7 @@ class Headers:
         names = self._names
         if canonical not in names:
             raise LocalProtocolError(f"no {name} to replace: use add or prepend")
-        if not value.isprintable():
-            _check_value(name, value)
+        check_value(name, value)
         index = names.index(canonical)
         head, _, rest = self._lines[index].partition(":")
         if not rest.strip(_EMPTY):
@@ -313,6 +325,11 @@ class Headers:
         copy._cache = self._cache.copy()
         copy._changed = self._changed
         return copy
+
+    def _find(self) -> dict[str, int]:
+        """Find again where each name stands."""
+        at = self._at = outline_of(self._names).at
+        return at
 
     def _lines_of(self, canonical: str) -> list[str]:
         names = self._names
@@ -354,12 +371,17 @@ def value_of(line: str) -> str:
     return (unfold(value) if "\n" in value else value).strip(BLANKS)
 
 
+def breaks_line(value: str) -> bool:
+    """Whether a value cannot be written on one line."""
+    return "\r" in value or "\n" in value or "\0" in value
+
+
 def _line(canonical: str, name: str, value: str) -> str:
-    if not value.isprintable():
-        _check_value(name, value)
+    check_value(name, value)
     return f"{WRITTEN_NAMES.get(canonical) or name}: {value}"
 
 
-def _check_value(name: str, value: str) -> None:
+def check_value(name: str, value: str) -> None:
+    """Refuse a value that cannot be written on one line."""
     if "\r" in value or "\n" in value or "\0" in value:
         raise LocalProtocolError(f"{name}: a header value holds no line break and no NUL, got {shown(value)}")

@@ -14,17 +14,20 @@ Source: RFC 3261 §16.6
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
+from typing import Final
 
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import BLANKS, REMEMBERED_LENGTH
-from ._headers import Headers
+from ._grammar import BLANKS
+from ._headers import Headers, breaks_line
 from ._messages import Request
-from ._typed import remembered_line
+from ._typed import TYPED
 
 WithinDialog = tuple[str, str, str, int, str]
 """Call-ID, the tags of From ("" when it has none) and To, the number of CSeq, and the only Route."""
 
-_READ_WITHIN_DIALOGS = ("call-id", "from", "to", "cseq", "max-forwards")
+_READ_WITHIN_DIALOGS: Final = ("call-id", "from", "to", "cseq", "max-forwards")
+_take_read = itemgetter(*_READ_WITHIN_DIALOGS)
 
 
 def read_within_dialog(request: Request) -> WithinDialog | None:
@@ -41,19 +44,15 @@ def read_within_dialog(request: Request) -> WithinDialog | None:
     names, lines, cache = headers._names, headers._lines, headers._cache
     if names.count("route") != 1 or "proxy-require" in names or request._version != "SIP/2.0":
         return None
-    values = []
     try:
-        for name in _READ_WITHIN_DIALOGS:
-            value = cache.get(name)
-            if value is None:
-                line = lines[names.index(name)]
-                if len(line) > REMEMBERED_LENGTH:
-                    return None
-                value = cache[name] = remembered_line(line)
-            values.append(value)
-    except (ValueError, RemoteProtocolError):  # it is not there, or cannot be read
-        return None
-    call_id, sender, receiver, cseq, hops = values
+        call_id, sender, receiver, cseq, hops = _take_read(cache)
+    except KeyError:  # not all of it was read at once
+        try:
+            for name in _READ_WITHIN_DIALOGS:
+                cache[name] = TYPED[lines[names.index(name)]]
+        except (ValueError, RemoteProtocolError):  # it is not there, or cannot be read
+            return None
+        call_id, sender, receiver, cseq, hops = _take_read(cache)
     to_tag = receiver.params.get("tag")
     route = lines[names.index("route")].partition(":")[2].strip(BLANKS)
     if not to_tag or not hops or cseq.method != request._method or "," in route or "\n" in route:
@@ -77,12 +76,16 @@ def forwarded_bytes(request: Request, *, via: str, max_forwards: str) -> bytes:
     headers = request.headers
     names = headers._names
     body = request._body
-    plain = names.count("max-forwards") == 1 and max_forwards.isalnum() and via.isprintable()
-    if not plain or "via" not in names or headers._cache.get("content-length") != len(body):
+    at = headers._at
+    if at is None:
+        at = headers._find()
+    hops = at.get("max-forwards", -1)
+    is_plain = hops >= 0 and max_forwards.isalnum() and not breaks_line(via)
+    if not is_plain or "via" not in at or headers._cache.get("content-length") != len(body):
         copy = forwarded_copy(request, uri=request._uri, via=via, max_forwards=max_forwards)
         return copy.to_bytes()
     lines = [request._start or request.start_line(), *headers._lines, "", ""]
-    lines[names.index("max-forwards") + 1] = "Max-Forwards: " + max_forwards
+    lines[hops + 1] = "Max-Forwards: " + max_forwards
     lines.insert(names.index("via") + 1, "Via: " + via)
     try:
         head = "\r\n".join(lines).encode("utf-8", "surrogateescape")
@@ -119,6 +122,9 @@ def forwarded_copy(
     Source: RFC 3261 §16.6 steps 1 to 4 and 8, RFC 5393 §5.3.3
     """
     received = request.headers
+    at = received._at
+    if at is None:
+        at = received._find()
     headers = Headers.__new__(Headers)
     names = headers._names = received._names.copy()
     lines = headers._lines = received._lines.copy()
@@ -126,23 +132,26 @@ def forwarded_copy(
     headers._at = None
     headers._cache = {} if length is None else {"content-length": length}
     headers._changed = True
-    if names.count("max-forwards") == 1 and max_forwards.isalnum():
-        lines[names.index("max-forwards")] = "Max-Forwards: " + max_forwards
+    hops = at.get("max-forwards", -1)
+    if hops >= 0 and max_forwards.isalnum():
+        lines[hops] = "Max-Forwards: " + max_forwards
     else:
         headers.set("Max-Forwards", max_forwards)
     if max_breadth is not None:
-        if "max-breadth" in names or not max_breadth.isalnum():
+        if "max-breadth" in at or not max_breadth.isalnum():
             headers.set("Max-Breadth", max_breadth)
         else:
             names.append("max-breadth")
             lines.append("Max-Breadth: " + max_breadth)
+    is_first = "record-route" not in at
     for value in record_routes:
-        if value.isprintable() and "record-route" not in names:
+        if is_first and not breaks_line(value):
+            is_first = False
             names.insert(0, "record-route")
             lines.insert(0, "Record-Route: " + value)
         else:
             headers.prepend("Record-Route", value)
-    if via.isprintable() and "via" in names:
+    if "via" in at and not breaks_line(via):
         index = names.index("via")
         names.insert(index, "via")
         lines.insert(index, "Via: " + via)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import NO_PARAMS, REMEMBERED_LENGTH, FrozenParams
-from ._headers import Headers
+from ._grammar import NO_PARAMS, FrozenParams
+from ._headers import Headers, breaks_line
 from ._more_headers import MoreHeaders
-from ._typed import read_header, remembered_line
+from ._typed import TYPED, read_header
 from ._via import CSeq, Via
 
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ class MessageBase(MoreHeaders):
             index = at.get(key, -1)
         else:
             index = names.index(key) if names.count(key) == 1 else -1
-        if index >= 0 and len(line := headers._lines[index]) <= REMEMBERED_LENGTH:
+        if index >= 0:
             try:
-                value = headers._cache[key] = remembered_line(line)
+                value = headers._cache[key] = TYPED[headers._lines[index]]
             except RemoteProtocolError as error:
                 error.message = cast("Message", self)
                 raise
@@ -120,9 +120,9 @@ class MessageBase(MoreHeaders):
         names, lines, cache = headers._names, headers._lines, headers._cache
         for key in ("to", "from"):
             if key not in cache:
-                if names.count(key) == 1 and len(line := lines[names.index(key)]) <= REMEMBERED_LENGTH:
+                if names.count(key) == 1:
                     try:
-                        cache[key] = remembered_line(line)
+                        cache[key] = TYPED[lines[names.index(key)]]
                     except RemoteProtocolError as error:
                         error.message = cast("Message", self)
                         raise
@@ -190,7 +190,7 @@ class MessageBase(MoreHeaders):
             index = names.index("via") if names.count("via") == 1 else -1
         is_only = index >= 0
         line = lines[index] if is_only else ","
-        if "," not in line and text.isprintable():
+        if "," not in line and not breaks_line(text):
             lines[index] = ("Via: " if line[:4] == "Via:" else line.partition(":")[0] + ": ") + text
             headers._changed = True
             if "via" in cache:

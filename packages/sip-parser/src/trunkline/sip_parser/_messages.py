@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ._errors import LocalProtocolError, RemoteProtocolError, shown
 from ._grammar import is_token
 from ._headers import Headers
+from ._memory import Memory
 from ._message import MessageBase, reads_slots
 from ._uri import AnyUri, parse_uri
 
@@ -26,6 +27,12 @@ _match_returned_via = re.compile(
     r"Via: SIP/2\.0/(?:UDP|TCP|TLS) [0-9A-Za-z.\-]+(?::[1-9][0-9]{0,3}|:[1-5][0-9]{4})?"
     rf";branch=([0-9A-Za-z.\-]+)(?:{_RPORT}(?:{_RECEIVED})?|{_RECEIVED}(?:{_RPORT})?)?(?:,|\Z)"
 ).match
+
+_is_plain_sender = re.compile(
+    r"Via: SIP/2\.0/(?:UDP|TCP|TLS) [0-9A-Za-z.\-]+(?::[1-9][0-9]{0,3}|:[1-5][0-9]{4})?"
+).fullmatch
+_PLAIN_SENDERS: Final = Memory(lambda text: _is_plain_sender(text) is not None, 128)
+"""Whether a Via's line begins so that its branch may follow; what comes back begins with our addresses."""
 
 
 @reads_slots("method", "uri", "version")
@@ -211,7 +218,12 @@ class Response(MessageBase):
         cseq = headers._cache.get("cseq")
         if cseq is None or "via" not in names:
             return "", ""
-        via = _match_returned_via(headers._lines[names.index("via")])
+        line = headers._lines[names.index("via")]
+        sender, _, rest = line.partition(";branch=")
+        branch = rest.partition(",")[0]
+        if branch.isalnum() and branch.isascii() and _PLAIN_SENDERS[sender]:
+            return branch, cseq.method
+        via = _match_returned_via(line)
         return ("", "") if via is None else (via[1], cseq.method)
 
     def start_line(self) -> str:

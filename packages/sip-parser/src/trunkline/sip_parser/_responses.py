@@ -5,15 +5,16 @@ Source: RFC 3261 §8.2.6
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, Final, TypeAlias
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
 from ._grammar import Params, is_token
-from ._headers import Headers, _check_value
+from ._headers import Headers, check_value
 from ._messages import Request, Response
 from ._names import CANONICAL, WRITTEN_NAMES, canonical_name
 from ._status import reason_phrase
@@ -21,7 +22,8 @@ from ._status import reason_phrase
 _COPIED: Final = frozenset(("via", "from", "to", "call-id", "cseq"))
 _COPIED_INTO_100: Final = _COPIED | {"timestamp"}
 _EMPTY_BODY: Final = "Content-Length: 0\r\n\r\n"
-_SHARED: Final[tuple[str, ...]] = ("via", "*via", "from", "call-id", "cseq", "to")
+_SHARED: Final[tuple[str, ...]] = ("from", "to", "call-id", "cseq")
+_take_shared = itemgetter(*_SHARED)
 
 
 def make_response(
@@ -50,14 +52,10 @@ def make_response(
     Source: RFC 3261 §8.2.6.1, §8.2.6.2
     """
     source = request.headers
-    copied = _COPIED if status != 100 else _COPIED_INTO_100
-    names: list[str] = []
-    lines: list[str] = []
-    for name, line in zip(source._names, source._lines, strict=True):
-        if name in copied:
-            names.append(name)
-            lines.append(line)
-    cache: dict[str, Any] = {key: source._cache[key] for key in _SHARED if key in source._cache}
+    copied, take = (_copied if status != 100 else _copied_into_100)(tuple(source._names))
+    names = list(copied)
+    lines = list(take(source._lines))
+    cache = _shared(source._cache)
     if to_tag is not None and status != 100 and "to" in names and not _has_tag(request):
         if not to_tag.isalnum():
             _check_tag(to_tag)
@@ -73,8 +71,7 @@ def make_response(
     for name, value in headers:
         # as `Headers.add`, which costs more than writing the line
         canonical = CANONICAL.get(name) or canonical_name(name)
-        if not value.isprintable():
-            _check_value(name, value)
+        check_value(name, value)
         names.append(canonical)
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
         if canonical in cache:
@@ -118,24 +115,19 @@ def response_bytes(
     """
     fields = tuple(headers)
     source = request.headers
-    lines: list[str] = []
-    to = None
-    for name, line in zip(source._names, source._lines, strict=True):
-        if name in _COPIED:
-            if name == "to" and to is None:
-                to = len(lines)
-            lines.append(line)
+    names, take = _copied(tuple(source._names))
+    lines = list(take(source._lines))
     to_tag = None
-    if to is not None and not _has_tag(request):
+    if "to" in names and not _has_tag(request):
         to_tag = tag_of("\n".join(lines))
     if reason is not None or status < 200 or (to_tag is not None and not to_tag.isalnum()):
         return make_response(request, status, reason, to_tag=to_tag, headers=fields).to_bytes()
-    if to_tag is not None and to is not None:
+    if to_tag is not None:
+        to = names.index("to")
         lines[to] = _tagged(lines[to], to_tag)
     for name, value in fields:
         canonical = CANONICAL.get(name) or canonical_name(name)
-        if not value.isprintable():
-            _check_value(name, value)
+        check_value(name, value)
         if canonical == "content-length":
             return make_response(request, status, to_tag=to_tag, headers=fields).to_bytes()
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
@@ -144,6 +136,41 @@ def response_bytes(
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
+
+
+_Copied: TypeAlias = tuple[tuple[str, ...], Callable[[list[str]], Sequence[str]]]
+"""Which names are copied of those a request has, and what takes their lines out of its lines."""
+
+
+@lru_cache(512)
+def _copied(names: tuple[str, ...]) -> _Copied:
+    return _find_copied(names, _COPIED)
+
+
+@lru_cache(512)
+def _copied_into_100(names: tuple[str, ...]) -> _Copied:
+    return _find_copied(names, _COPIED_INTO_100)
+
+
+def _find_copied(names: tuple[str, ...], wanted: frozenset[str]) -> _Copied:
+    places = [index for index, name in enumerate(names) if name in wanted]
+    found = tuple([names[index] for index in places])
+    if len(places) < 2:  # then `itemgetter` gives no tuple
+        return found, lambda lines: [lines[index] for index in places]
+    return found, itemgetter(*places)
+
+
+def _shared(cache: dict[str, Any]) -> dict[str, Any]:
+    """Give what was read of the lines that are copied."""
+    try:
+        from_, to, call_id, cseq = _take_shared(cache)
+        shared = {"from": from_, "to": to, "call-id": call_id, "cseq": cseq}
+    except KeyError:
+        shared = {key: cache[key] for key in _SHARED if key in cache}
+    for key in ("via", "*via"):
+        if key in cache:
+            shared[key] = cache[key]
+    return shared
 
 
 @lru_cache(512)
@@ -166,6 +193,8 @@ def _has_tag(request: Request) -> bool:
 def _tagged(line: str, tag: str) -> str:
     """Put a tag into a To that has none; a tag parameter without value, which is none, gives way to it."""
     line = line.rstrip()
+    if line[-1:] == ">":
+        return f"{line};tag={tag}"
     if "tag" in line.rpartition(">")[2].lower():
         name, _, value = line.partition(":")
         with suppress(RemoteProtocolError):

@@ -10,7 +10,6 @@ Only the headers a message has as attributes; the values themselves are read in 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final
 
 from ._address import NameAddr, of_header, read_address
@@ -19,8 +18,7 @@ from ._fields import ParamValue, RetryAfter, WarningValue, parse_date
 from ._grammar import (
     BLANKS,
     NO_PARAMS,
-    REMEMBERED_LENGTH,
-    REMEMBERED_LINES,
+    FrozenParams,
     is_token,
     number_from,
     parse_params,
@@ -28,8 +26,9 @@ from ._grammar import (
     unfold,
 )
 from ._headers import Headers
+from ._memory import REMEMBERED_LINES, Memory
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, learn_name
-from ._uri import parse_uri
+from ._uri import URIS
 from ._via import CSeq, Via, read_cseq, read_via
 
 Reader = Callable[[str], Any]
@@ -163,18 +162,21 @@ def _read(line: str) -> Any:
     """Give the typed value of a line, or the tuple of them when its header is a list."""
     begin, _, address = line.partition("<")
     listed = _BARE_ADDRESSES.get(begin)
-    if listed is not None and "," not in address and "\n" not in address:
-        # Nearly every line that was not met before is one of these, as its tag is another in each call.
-        uri, closing, params = address.partition(">")
-        if closing and params[:1] in _BARE_ENDS and "<" not in uri:
-            try:
-                value = NameAddr(
-                    None, parse_uri(uri), parse_params(params[1:], "parameters") if params else NO_PARAMS
-                )
-            except RemoteProtocolError:
-                return _read_any(line)  # which says in which header it is
-            return (value,) if listed else value
-    return _read_any(line)
+    if listed is None:
+        return _read_any(line)
+    # Nearly every line that was not met before is one of these, as its tag is another in each call.
+    uri, tagged, tag = address.partition(">;tag=")
+    try:
+        if tagged and tag.isalnum() and tag.isascii():
+            value = NameAddr(None, URIS[uri], FrozenParams(tag=tag))
+        else:
+            uri, closing, params = address.partition(">")
+            if not closing or params[:1] not in _BARE_ENDS or "<" in uri or "," in address or "\n" in address:
+                return _read_any(line)
+            value = NameAddr(None, URIS[uri], parse_params(params[1:], "parameters") if params else NO_PARAMS)
+    except RemoteProtocolError:
+        return _read_any(line)  # which says in which header it is
+    return (value,) if listed else value
 
 
 def _read_any(line: str) -> Any:
@@ -195,12 +197,8 @@ def _read_any(line: str) -> Any:
     return tuple([read(value) for value in values])
 
 
-remembered_line = lru_cache(REMEMBERED_LINES)(_read)
-"""The typed value of a line of at most REMEMBERED_LENGTH characters."""
-
-
-def _read_line(line: str) -> Any:
-    return remembered_line(line) if len(line) <= REMEMBERED_LENGTH else _read(line)
+TYPED: Final = Memory(_read, REMEMBERED_LINES)
+"""The typed value of each line."""
 
 
 def read_header(headers: Headers, name: str) -> Any:
@@ -216,8 +214,8 @@ def read_header(headers: Headers, name: str) -> Any:
     if name in NOT_LISTS:
         if not lines:
             raise _missing(name)
-        return _read_line(lines[0])
-    found = [_read_line(line) for line in lines]
+        return TYPED[lines[0]]
+    found = [TYPED[line] for line in lines]
     if name == "contact" and len(found) > 1 and "*" in headers.get_all(name):
         raise _star_not_alone()
     return tuple([value for values in found for value in values])
@@ -272,8 +270,7 @@ def content_length(headers: Headers) -> int | None:
         raise RemoteProtocolError(
             "Content-Length: expected one, got several that differ", section="RFC 3261 §20.14"
         )
-    line = headers._lines[names.index("content-length")]
-    length: int = remembered_line(line) if len(line) <= REMEMBERED_LENGTH else _read(line)
+    length: int = TYPED[headers._lines[names.index("content-length")]]
     headers._cache["content-length"] = length
     return length
 

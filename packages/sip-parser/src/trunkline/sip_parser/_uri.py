@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import string
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -19,8 +18,6 @@ from ._errors import RemoteProtocolError, shown
 from ._grammar import (
     HOST_PORT,
     NO_PARAMS,
-    REMEMBERED_LENGTH,
-    REMEMBERED_VALUES,
     FrozenParams,
     Params,
     check_escapes,
@@ -31,6 +28,7 @@ from ._grammar import (
     same_host,
     unescape,
 )
+from ._memory import REMEMBERED_VALUES, Memory
 
 SECTION: Final = "RFC 3261 §19.1.1"
 
@@ -57,8 +55,16 @@ _COMMON_PARAMS: Final[dict[str, Params]] = {
 }
 
 
+class _KeepsText:
+    """Keeps how a value is written, once reading it told or it was asked for; takes no part in `==`."""
+
+    __slots__ = ("_text",)
+
+    _text: str
+
+
 @attrs.frozen(slots=True)
-class Uri:
+class Uri(_KeepsText):
     """A sip or sips URI; immutable, `replace` makes a changed copy."""
 
     scheme: str
@@ -134,6 +140,14 @@ class Uri:
         return attrs.evolve(self, **changes)
 
     def __str__(self) -> str:
+        try:
+            return self._text
+        except AttributeError:
+            text = self._write()
+            object.__setattr__(self, "_text", text)
+            return text
+
+    def _write(self) -> str:
         host = self.host
         if ":" in host:
             host = format_host(host)
@@ -214,7 +228,8 @@ def parse_uri(text: str) -> AnyUri:
     Raises:
         RemoteProtocolError: the text is no URI, or breaks the rules of its scheme.
     """
-    return _remembered_uri(text) if len(text) <= REMEMBERED_LENGTH else _parse_any(text)
+    uri: AnyUri = URIS[text]
+    return uri
 
 
 def _parse_any(text: str) -> AnyUri:
@@ -230,14 +245,15 @@ def _parse_any(text: str) -> AnyUri:
     return OtherUri(scheme, rest)
 
 
-_remembered_uri = lru_cache(REMEMBERED_VALUES)(_parse_any)
+URIS: Final = Memory(_parse_any, REMEMBERED_VALUES)
+"""What each text means as a URI."""
 
 
 def _sip_uri(text: str, match: re.Match[str]) -> Uri:
     scheme, user, password, host, port, params, headers = match.groups()
     if "%" in text:
         check_escapes(text, "URI")
-    return Uri(
+    uri = Uri(
         scheme.lower(),
         user,
         password,
@@ -246,6 +262,15 @@ def _sip_uri(text: str, match: re.Match[str]) -> Uri:
         NO_PARAMS if params is None else _parse_uri_params(params),
         None if headers is None else headers[1:],
     )
+    if (
+        scheme == uri.scheme
+        and headers is None
+        and host[0] != "["
+        and (port is None or port[0] != "0")
+        and (params is None or params in _COMMON_PARAMS)
+    ):
+        object.__setattr__(uri, "_text", text)  # which is what writing it would give
+    return uri
 
 
 def _tel_uri(text: str, rest: str) -> TelUri:

@@ -6,7 +6,6 @@ Source: RFC 3261 §20.42, §20.16, RFC 3581
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -15,8 +14,6 @@ from ._errors import RemoteProtocolError, shown
 from ._grammar import (
     HOST_PORT,
     NO_PARAMS,
-    REMEMBERED_LENGTH,
-    REMEMBERED_VALUES,
     TOKEN,
     UNCHANGED,
     Params,
@@ -33,6 +30,7 @@ from ._grammar import (
     same_host,
     same_values,
 )
+from ._memory import REMEMBERED_VALUES, Memory
 
 MAX_CSEQ: Final = (1 << 31) - 1
 
@@ -150,15 +148,14 @@ class Via:
 def read_via(text: str) -> Via:
     """Read a Via value that is on one line, without blanks around it."""
     sender, _, params = text.partition(";")
-    if len(sender) <= REMEMBERED_LENGTH and are_plain_params(params) is not None:
-        known = _plain_sender(sender)
+    if are_plain_params(params) is not None:
+        known = PLAIN_SENDERS[sender]
         if known is not None:
             transport, host, port = known
             return Via(transport, host, port, parse_plain_params(params, "Via") if params else NO_PARAMS)
     return read_any_via(text)
 
 
-@lru_cache(REMEMBERED_VALUES)
 def _plain_sender(text: str) -> tuple[str, str, int | None] | None:
     """Give transport, host and port: what stands before the parameters, alike in all Vias of a sender."""
     match = _match_plain_sender(text)
@@ -166,6 +163,10 @@ def _plain_sender(text: str) -> tuple[str, str, int | None] | None:
         return None
     transport, host, port = match.groups()
     return transport, host, None if port is None else port_from(port, "Via")
+
+
+PLAIN_SENDERS: Final = Memory(_plain_sender, REMEMBERED_VALUES)
+"""The same, by the text; None where it is spelled in another way."""
 
 
 def read_any_via(text: str) -> Via:

@@ -1,0 +1,101 @@
+"""The outline of a head: which names its lines have, and how a head of a known outline is cut into its lines.
+
+Strategy: a phone writes the same headers in the same order each time. So what names say by themselves (which
+are there, which twice, where Content-Length is) is remembered by the names. And a head whose lines begin as
+those of one before is cut and named by one expression, which takes less than half of splitting it and naming
+it line by line. To make an expression takes as long as reading some forty heads, so that one head in many
+that none fits is taken for a model; and as each that does not fit takes time too, few are tried. What is not
+cut so, `_head` splits: the two give the same, and nothing is refused here.
+
+Source: RFC 3261 §7.3
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
+
+MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
+"""The headers without which nothing can be answered."""
+_ALWAYS_ASKED_FOR: Final = ("to", "from", "cseq", "max-forwards", "contact")
+"""What is read at once, besides Call-ID; none of them has a reader of its own (`_typed`)."""
+_OUTLINES: Final = 512
+_OUTLINED: Final = 64
+"""How many outlines are remembered, of at most this many lines each."""
+_TRIED: Final = 4
+"""How many expressions a head is tried with."""
+_MODEL_EVERY: Final = 32
+_MODEL_LENGTH: Final = 1024
+"""Of how many heads that none fits one becomes a model, if its names together are no longer than this."""
+
+
+class Outline(NamedTuple):
+    """What a head's names say by themselves."""
+
+    names: list[str]
+    """In the order of the lines; to be copied."""
+    at: dict[str, int]
+    """Where each name stands, -1 for one that comes again."""
+    early: tuple[tuple[str, int], ...] | None
+    """What to read at once besides Call-ID, with where it is; None when the mandatory headers are not there,
+    those of one value once."""
+
+
+def outline_of(names: Sequence[str]) -> Outline:
+    """Say what these names say, in the order of their lines."""
+    return _remembered(tuple(names)) if len(names) <= _OUTLINED else _look_at(names)
+
+
+def _look_at(names: Sequence[str]) -> Outline:
+    at: dict[str, int] = {}
+    for index, name in enumerate(names):
+        at[name] = -1 if name in at else index
+    early = None
+    if "via" in at and all(at.get(name, -1) >= 0 for name in MANDATORY[1:]):
+        early = tuple([(name, at[name]) for name in _ALWAYS_ASKED_FOR if at.get(name, -1) >= 0])
+    return Outline(list(names), at, early)
+
+
+_remembered = lru_cache(_OUTLINES)(_look_at)
+"""Each kind of phone has few outlines, a header here and there."""
+
+Cut: TypeAlias = tuple[list[str], Outline]
+"""A head's lines and their outline."""
+
+
+class Forms:
+    """The forms that heads of one kind come in, such as those of an INVITE or of a 200."""
+
+    __slots__ = ("_others", "_tried")
+
+    def __init__(self) -> None:
+        self._tried: list[tuple[re.Pattern[str], Outline]] = []
+        self._others = 0
+
+    def cut(self, text: str) -> Cut | None:
+        """Cut the header lines of a head apart; None when it has none of the forms, or a stray LF or NUL."""
+        for expression, outline in self._tried:
+            found = expression.fullmatch(text)
+            if found is not None:
+                lines = list(found.groups())
+                together = "".join(lines)
+                return None if "\n" in together or "\0" in together else (lines, outline)
+        return None
+
+    def learn(self, lines: list[str], outline: Outline) -> None:
+        """Take the lines of a good head that was not cut, every now and then, for a model."""
+        self._others += 1
+        if self._others % _MODEL_EVERY or len(lines) > _OUTLINED:
+            return
+        spelled = tuple([line.partition(":")[0] for line in lines])
+        if len("".join(spelled)) <= _MODEL_LENGTH:
+            form = _expression(spelled), outline
+            self._tried = [form, *[known for known in self._tried if known != form][: _TRIED - 1]]
+
+
+@lru_cache(_OUTLINES)
+def _expression(spelled: tuple[str, ...]) -> re.Pattern[str]:
+    """Match lines that begin with these names, each as a group; none can hold a CR."""
+    return re.compile("\r\n".join([f"({re.escape(name)}:[^\r]*+)" for name in spelled]))
