@@ -247,9 +247,10 @@ class Forking:
             return False
         again = Branch(context, attrs.evolve(target, ring_timeout=branch.target.ring_timeout))
         again.breadth = branch.breadth
-        again.deadline, branch.deadline = branch.deadline, None
-        if again.deadline is not None:
-            again.deadline.owner = again
+        line = branch.deadline
+        if line is not None:
+            self.deadlines.hand_on(line, branch, again)
+            again.deadline, branch.deadline = line, None
         branch.response = response
         branch.is_redirected = target is branch.target.otherwise or as_datagram
         self.complete(branch, status)
@@ -276,9 +277,10 @@ class Forking:
 
     def renew_timer_c(self, branch: Branch, now: float) -> None:
         """Let timer C begin anew; a ring timeout, which stands in for it, does not. §16.7 step 2"""
-        if branch.target.ring_timeout is None and self._ring_timeout is None and branch.deadline is not None:
-            branch.deadline.owner = None
-            branch.deadline = self.deadlines.start(self._timer_c, branch, now)
+        line = branch.deadline
+        if line is not None and branch.target.ring_timeout is None and self._ring_timeout is None:
+            line.pop(branch, None)
+            line[branch] = now + self._timer_c
 
     # Cancelling.
 
@@ -291,7 +293,7 @@ class Forking:
         branch.is_cancelled = True
         branch.counts_as = counts_as
         if branch.deadline is not None:
-            branch.deadline.owner = None
+            branch.deadline.pop(branch, None)
         self.statistics.cancelled_branches += 1
         if not branch.context.is_invite:
             # Nothing stops a non-INVITE (§9.1), so nobody waits for it either.
@@ -325,8 +327,9 @@ class Forking:
         branch.state = _COMPLETED
         branch.status = status
         branch.context.pending -= 1
-        if branch.deadline is not None:
-            branch.deadline.owner = None
+        line = branch.deadline
+        if line is not None:
+            line.pop(branch, None)
             branch.deadline = None
 
     def close(

@@ -15,7 +15,6 @@ import attrs
 from trunkline.sip_parser import Request, Response
 from trunkline.sip_transaction import ClientTransaction, Send, ServerTransaction, State
 
-from ._deadlines import Deadline
 from ._targets import Target
 
 
@@ -63,8 +62,9 @@ class Branch:
     """The target as it was, where the request was too large for its datagrams. Source: RFC 3261 §18.1.1"""
     counts_as: int = 0
     """What a 487 in answer to our CANCEL stands for: 408 after a timeout; 0: itself."""
-    deadline: Deadline[Branch] | None = None
-    """Its ring timeout, or timer C when it has none; then the wait for an answer to the CANCEL."""
+    deadline: dict[Branch, float] | None = None
+    """The line in which its deadline runs: its ring timeout, or timer C when it has none; then the wait for an
+    answer to the CANCEL. It stands there no longer when that has come."""
 
     @property
     def was_given_up(self) -> bool:

@@ -235,9 +235,9 @@ class ResponseProcessing:
         """Give up the branches whose time is over. Source: RFC 3261 §16.8"""
         effects: list[Effect] = []
         forking = self._forking
-        for deadline in forking.deadlines.take_due(now):
-            branch = deadline.owner
-            if branch is None:
+        for branch in forking.deadlines.take_due(now):
+            line = branch.deadline
+            if line is None or branch in line:  # stopped meanwhile, or begun anew
                 continue
             if branch.is_cancelled:
                 forking.close(branch, branch.counts_as or 487, None, now, effects)
