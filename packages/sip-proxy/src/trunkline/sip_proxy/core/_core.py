@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from trunkline.sip_parser import LocalProtocolError, Request, Response, read_within_dialog
+from trunkline.sip_parser import (
+    LocalProtocolError,
+    RemoteProtocolError,
+    Request,
+    Response,
+    read_within_dialog,
+)
 from trunkline.sip_transaction import Effect as LayerEffect
 from trunkline.sip_transaction import Flow, Send, ServerTransaction, State, TransactionLayer
 
@@ -26,7 +32,7 @@ from ._route_processing import Routed, RouteProcessing
 from ._stateless import Stateless
 from ._statistics import CoreStatistics
 from ._targets import Rejection, Target
-from ._validation import Validation
+from ._validation import Validation, unreadable
 
 
 class ProxyCore:
@@ -127,8 +133,12 @@ class ProxyCore:
         """
         rejection = self._validation.check(request)
         if rejection is not None:
-            rejected = self.statistics.rejected
-            rejected[rejection.status] = rejected.get(rejection.status, 0) + 1
+            self._refused(rejection)
+        return rejection
+
+    def _refused(self, rejection: Rejection) -> Rejection:
+        rejected = self.statistics.rejected
+        rejected[rejection.status] = rejected.get(rejection.status, 0) + 1
         return rejection
 
     def admit(self, request: Request, flow: Flow | None = None) -> Routed | Rejection:
@@ -146,10 +156,18 @@ class ProxyCore:
         Source: RFC 3261 §16.3, §16.4
         """
         routes = self._routes
-        routed = routes.within(request)
-        if routed is not None:
-            return routed
-        return self.validate(request) or routes.route(request, flow)
+        try:
+            begins = request.to_tag is None
+        except RemoteProtocolError as error:
+            return self._refused(unreadable(error))
+        if begins:
+            rejection = self._validation.check_beginning(request)
+        else:
+            routed = routes.within(request)
+            if routed is not None:
+                return routed
+            rejection = self._validation.check_in_dialog(request)
+        return routes.route(request, flow) if rejection is None else self._refused(rejection)
 
     def route(self, request: Request, flow: Flow | None = None) -> Routed:
         """Take out of a request what of its route is about us; the request is changed in place.

@@ -37,6 +37,11 @@ class Place(NamedTuple):
     """CALLER or CALLEE."""
 
 
+def _place(call: Call, leg: Leg, sender: Side) -> Place:
+    """Make a place in half the time that `Place` takes for it."""
+    return tuple.__new__(Place, (call, leg, sender))
+
+
 class CallWatch:
     """Know the calls that pass, and tell each beginning, answer and end once."""
 
@@ -75,7 +80,7 @@ class CallWatch:
             RemoteProtocolError: From, To or CSeq cannot be read; never after `ProxyCore.validate`.
         """
         caller = request.from_
-        key = (request.call_id, caller.tag or "")
+        key = request.call_id, caller.tag or ""
         call = self._calls.get(key)
         number = request.cseq.number
         if call is not None:
@@ -89,10 +94,12 @@ class CallWatch:
             str(request.to.uri),
             request.uri,
             at,
-            caller_contact=_contact(request),
-            caller_route_set=tuple(request.headers.values("record-route")),
-            caller_cseq=number,
-            caller_flow=flow,
+            CallState.EARLY,
+            None,
+            _contact(request),
+            tuple(request.headers.values("record-route")),
+            number,
+            flow,
         )
         self._calls[key] = call
         return [CallStarted(call, at)]
@@ -256,10 +263,10 @@ class CallWatch:
         if call is not None:
             leg = call.legs.get(receiver)
             if leg is not None:
-                return Place(call, leg, Side.CALLER)
+                return _place(call, leg, Side.CALLER)
         call = self._by_callee.get((call_id, sender))
         if call is not None and call.from_tag == receiver:
-            return Place(call, call.legs[sender], Side.CALLEE)
+            return _place(call, call.legs[sender], Side.CALLEE)
         return None
 
     def calls(self) -> Iterator[Call]:
