@@ -7,7 +7,7 @@ Here: what an application may ask for. Not here: how it is done (`_validation`, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from trunkline.sip_parser import (
     LocalProtocolError,
@@ -33,6 +33,8 @@ from ._stateless import Stateless
 from ._statistics import CoreStatistics
 from ._targets import Rejection, Target
 from ._validation import Validation, unreadable
+
+_TERMINATED: Final = State.TERMINATED
 
 
 class ProxyCore:
@@ -245,7 +247,7 @@ class ProxyCore:
             if context.is_cancelled:
                 return []
             raise LocalProtocolError(f"{transaction.method} was forwarded before: fork() takes more targets")
-        if transaction.last_status >= 200 or transaction.state is State.TERMINATED:
+        if transaction.last_status >= 200 or transaction.state is _TERMINATED:
             return []
         context = self._forking.open(transaction, request or transaction.request)
         context.user = user
@@ -283,7 +285,7 @@ class ProxyCore:
         """Forward a request that is `settled` to its Request-URI, which is the target's. See `forward`."""
         request = transaction.request
         request.headers.drop_top("route")
-        if transaction.user is not None or transaction.last_status or transaction.state is State.TERMINATED:
+        if transaction.user is not None or transaction.last_status or transaction.state is _TERMINATED:
             return self.forward(transaction, (target,), now=now, record_route=False, user=user)
         forking = self._forking
         context = forking.open(transaction, request)
@@ -367,11 +369,12 @@ class ProxyCore:
             if context.is_invite:
                 context.is_answered = True
                 to = response.headers.get("to") or ""
-                if context.relayed >= 300 or transaction.state is State.TERMINATED:
+                if context.relayed >= 300 or transaction.state is _TERMINATED:
                     # Too late for the transaction, but a 2xx to an INVITE must never be lost.
                     self.statistics.relayed[2] += 1
-                    send = context.accepted[to] = Send(response.to_bytes(), transaction.response_flow, None)
-                    return [send]
+                    late = Send(response.to_bytes(), transaction.response_flow, None)
+                    context.accept(to, late)
+                    return [late]
             elif context.relayed:
                 return []
             context.relayed = context.relayed or status
@@ -383,11 +386,12 @@ class ProxyCore:
         effects: list[Any] = self._layer.respond(transaction, response, now=now)
         if status < 300 and context.is_invite:
             # what is sent again when the callee repeats its 2xx
-            context.accepted[to] = None
+            send = None
             for effect in effects:
                 if type(effect) is Send:
-                    context.accepted[to] = effect
+                    send = effect
                     break
+            context.accept(to, send)
         if context.pending or context.groups:
             self._forking.stop(context, now, effects, reason=None)
         if not context.is_invite:

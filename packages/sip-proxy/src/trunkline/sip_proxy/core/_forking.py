@@ -95,7 +95,7 @@ class Forking:
     def open(self, transaction: ServerTransaction, request: Request) -> ResponseContext:
         """Make the context of a request."""
         self.statistics.contexts += 1
-        context = ResponseContext(transaction, request, transaction.method == "INVITE")
+        context = ResponseContext(transaction, request, transaction.method == "INVITE", [])
         transaction.user = context
         return context
 
@@ -151,7 +151,7 @@ class Forking:
         context.pending += len(branches)
         if not shares:
             # To ring some of those that the callee wants rung would be to choose for him. RFC 5393 §5.3.3
-            context.groups.clear()
+            context.groups = ()
             self.statistics.too_broad += 1
             for branch in branches:
                 branch.is_over = True
@@ -314,7 +314,7 @@ class Forking:
         self, context: ResponseContext, now: float, effects: list[Effect], *, reason: str | None
     ) -> None:
         """Try no further target, and tell every open branch to stop."""
-        context.groups.clear()
+        context.groups = ()
         if context.pending:
             for branch in context.branches:
                 if branch.state is not _COMPLETED:
@@ -346,7 +346,8 @@ class Forking:
         if context.pending or context.is_decided:
             return
         if context.groups:
-            self._send_group(context, context.groups.pop(), now, effects)
+            *context.groups, group = context.groups
+            self._send_group(context, group, now, effects)
         else:
             self.announce(context, effects)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from trunkline.sip_parser import LocalProtocolError, RemoteProtocolError, Request, Response
 from trunkline.sip_proxy.core import Branch
@@ -20,6 +20,14 @@ from ._call import Call, CallState, Leg, Side
 from ._facts import CallAnswered, CallEnded, CallFailed, CallRinging, CallStarted, Fact
 from ._limits import Limits
 from ._sessions import Sessions
+
+# Python 3.11 calls a function each time that a member of an enum is read from its class.
+_EARLY: Final = CallState.EARLY
+_CONFIRMED: Final = CallState.CONFIRMED
+_ENDED: Final = CallState.ENDED
+_CALLER: Final = Side.CALLER
+_CALLEE: Final = Side.CALLEE
+_PROXY: Final = Side.PROXY
 
 # How many callees may ring, and how many more may answer; who has more is making tags up.
 _MOST_LEGS = 64
@@ -94,7 +102,7 @@ class CallWatch:
             str(request.to.uri),
             request.uri,
             at,
-            CallState.EARLY,
+            _EARLY,
             None,
             _contact(request),
             tuple(request.headers.values("record-route")),
@@ -130,7 +138,7 @@ class CallWatch:
             for what belongs to no call.
         """
         status = response.status
-        if call is None or call.state is CallState.ENDED:
+        if call is None or call.state is _ENDED:
             if request.to_tag is not None:
                 if 200 <= status < 300 and request.method in _REFRESHING:
                     self._refresh(request, response, at, now)
@@ -147,7 +155,7 @@ class CallWatch:
             return self._failure(call, to_tag, response, at)
         leg = self._leg(call, to_tag, response, branch) if to_tag or status >= 200 else None
         if status < 200:
-            if status in call.codes or call.state is not CallState.EARLY:
+            if status in call.codes or call.state is not _EARLY:
                 return []
             call.codes += (status,)
             return [CallRinging(call, at, status, to_tag)]
@@ -211,9 +219,9 @@ class CallWatch:
         Returns:
             CallEnded or CallFailed, or nothing.
         """
-        if call.state is CallState.ENDED:
+        if call.state is _ENDED:
             return []
-        was_confirmed = call.state is CallState.CONFIRMED
+        was_confirmed = call.state is _CONFIRMED
         self._forget(call)
         if was_confirmed:
             return [CallEnded(call, at, by, cause)]
@@ -221,7 +229,7 @@ class CallWatch:
 
     def limit(self, call: Call, seconds: float, *, now: float) -> None:
         """Let an answered call last for so many seconds from now, whatever was set before."""
-        if call.state is CallState.CONFIRMED:
+        if call.state is _CONFIRMED:
             self._limits.set(call, now + seconds)
 
     def restore(self, call: Call, *, at: datetime, now: float) -> None:
@@ -232,7 +240,7 @@ class CallWatch:
         Raises:
             LocalProtocolError: the call is over, or is watched already.
         """
-        if call.state is CallState.ENDED or call.key in self._calls:
+        if call.state is _ENDED or call.key in self._calls:
             raise LocalProtocolError(f"expected a live call that is not watched yet, got {call!r}")
         self._calls[call.key] = call
         for leg in call.legs.values():
@@ -263,10 +271,10 @@ class CallWatch:
         if call is not None:
             leg = call.legs.get(receiver)
             if leg is not None:
-                return _place(call, leg, Side.CALLER)
+                return _place(call, leg, _CALLER)
         call = self._by_callee.get((call_id, sender))
         if call is not None and call.from_tag == receiver:
-            return _place(call, call.legs[sender], Side.CALLEE)
+            return _place(call, call.legs[sender], _CALLEE)
         return None
 
     def calls(self) -> Iterator[Call]:
@@ -297,9 +305,9 @@ class CallWatch:
         """
         facts: list[Fact] = []
         for call, leg in self._sessions.take_due(now):
-            facts += self._goodbye(call, leg, Side.PROXY, leg.session_expires_at or at, "session timer")
+            facts += self._goodbye(call, leg, _PROXY, leg.session_expires_at or at, "session timer")
         for call in self._limits.take_due(now):
-            facts += self.end(call, by=Side.PROXY, cause="maximum length", at=at)
+            facts += self.end(call, by=_PROXY, cause="maximum length", at=at)
         return facts
 
     # How a call changes.
@@ -308,7 +316,7 @@ class CallWatch:
         leg = call.legs.get(to_tag)
         if leg is None:
             if response.status < 200:
-                if len(call.legs) >= _MOST_LEGS or call.state is not CallState.EARLY:
+                if len(call.legs) >= _MOST_LEGS or call.state is not _EARLY:
                     return None
             elif len(call.legs) >= 2 * _MOST_LEGS:
                 return None
@@ -328,10 +336,10 @@ class CallWatch:
         if leg is None:
             return []
         leg.is_confirmed = True
-        self._sessions.refresh(call, leg, Side.CALLER, request.cseq.number, response, at=at, now=now)
-        if call.state is CallState.CONFIRMED:
+        self._sessions.refresh(call, leg, _CALLER, request.cseq.number, response, at=at, now=now)
+        if call.state is _CONFIRMED:
             return []
-        call.state = CallState.CONFIRMED
+        call.state = _CONFIRMED
         call.answered_at = at
         call.to_tag = leg.to_tag
         if len(call.legs) > 1:
@@ -353,13 +361,15 @@ class CallWatch:
         if branch is None or not 200 <= response.status < 300:
             return []
         context = branch.context
-        if context.relayed < 300 or context.accepted.get(response.headers.get("to") or "") is not None:
+        if context.relayed < 300:
+            return []
+        if context.accepted and context.accepted.get(response.headers.get("to") or "") is not None:
             return []
         facts = self.invite(request, at=at, flow=context.transaction.flow)
         return facts + self.response(request, response, at=at, now=now, branch=branch)
 
     def _failure(self, call: Call, to_tag: str, response: Response, at: datetime) -> list[Fact]:
-        if call.state is not CallState.EARLY:
+        if call.state is not _EARLY:
             return []
         if call.laps > 1:
             # An inner lap of a spiral has failed; the outer one may still go on elsewhere.
@@ -378,7 +388,7 @@ class CallWatch:
             return
         call, leg, sender = place
         asking, answering = _contact(request), _contact(response)
-        if sender is Side.CALLER:
+        if sender is _CALLER:
             call.caller_contact = asking or call.caller_contact
             leg.contact = answering or leg.contact
         else:
@@ -411,7 +421,7 @@ class CallWatch:
         self._by_callee.pop((call.call_id, leg.to_tag), None)
 
     def _forget(self, call: Call) -> None:
-        call.state = CallState.ENDED
+        call.state = _ENDED
         self._calls.pop(call.key, None)
         for to_tag, leg in call.legs.items():
             self._by_callee.pop((call.call_id, to_tag), None)
@@ -422,7 +432,7 @@ class CallWatch:
 def _note(place: Place, number: int, flow: Flow | None) -> bool:
     """Take up the CSeq number and the way of a request; tells whether a higher number came before."""
     call, leg, sender = place
-    if sender is Side.CALLER:
+    if sender is _CALLER:
         if flow is not None:
             call.caller_flow = flow
         if number < call.caller_cseq:
@@ -440,7 +450,7 @@ def _note(place: Place, number: int, flow: Flow | None) -> bool:
 def _still_holds(place: Place) -> bool:
     """Tell whether no other message has ended the call meanwhile, or let that callee go."""
     call, leg, _ = place
-    return call.state is not CallState.ENDED and call.legs.get(leg.to_tag) is leg
+    return call.state is not _ENDED and call.legs.get(leg.to_tag) is leg
 
 
 def _to_tag(response: Response) -> str:
