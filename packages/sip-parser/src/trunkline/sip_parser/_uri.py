@@ -75,6 +75,8 @@ class Uri:
     """Lower-case names; values as spelled, None for a parameter without `=`."""
     headers: str | None = None
     """What follows `?`, as spelled."""
+    _text: str | None = attrs.field(default=None, init=False, eq=False, repr=False)
+    """How it is written, once that was asked for: a URI that was read is shared by all who read it again."""
 
     @classmethod
     def parse(cls, text: str) -> Uri:
@@ -134,6 +136,14 @@ class Uri:
         return attrs.evolve(self, **changes)
 
     def __str__(self) -> str:
+        text = self._text
+        if text is None:
+            text = self._write()
+            if isinstance(self.params, FrozenParams):
+                object.__setattr__(self, "_text", text)
+        return text
+
+    def _write(self) -> str:
         host = self.host
         if ":" in host:
             host = format_host(host)
