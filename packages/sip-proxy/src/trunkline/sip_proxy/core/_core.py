@@ -364,38 +364,43 @@ class ProxyCore:
             self.statistics.relayed[1] += 1
             sent: list[Any] = self._layer.respond(transaction, response, now=now)
             return sent
-        to = ""
-        if status < 300:
-            if context.is_invite:
-                context.is_answered = True
-                to = response.headers.get("to") or ""
-                if context.relayed >= 300 or transaction.state is _TERMINATED:
-                    # Too late for the transaction, but a 2xx to an INVITE must never be lost.
-                    self.statistics.relayed[2] += 1
-                    late = Send(response.to_bytes(), transaction.response_flow, None)
-                    context.accept(to, late)
-                    return [late]
-            elif context.relayed:
-                return []
-            context.relayed = context.relayed or status
-        else:
-            if context.relayed or (context.is_answered and response is context.announced):
-                return []
-            context.relayed = status
+        if status < 300 and context.is_invite:
+            return self._relay_answer(context, response, now)
+        if context.relayed or (status >= 300 and context.is_answered and response is context.announced):
+            return []
+        context.relayed = status
         self.statistics.relayed[status // 100] += 1
         effects: list[Any] = self._layer.respond(transaction, response, now=now)
-        if status < 300 and context.is_invite:
-            # what is sent again when the callee repeats its 2xx
-            send = None
-            for effect in effects:
-                if type(effect) is Send:
-                    send = effect
-                    break
-            context.accept(to, send)
         if context.pending or context.groups:
             self._forking.stop(context, now, effects, reason=None)
         if not context.is_invite:
             context.release()
+        return effects
+
+    def _relay_answer(self, context: ResponseContext, response: Response, now: float) -> list[Effect]:
+        """Send a 2xx to an INVITE upstream, which must never be lost."""
+        transaction = context.transaction
+        context.is_answered = True
+        self.statistics.relayed[2] += 1
+        effects: list[Any] = []
+        if context.relayed < 300:
+            effects = self._layer.respond(transaction, response, now=now)
+        sent = None
+        for effect in effects:
+            if type(effect) is Send:
+                sent = effect
+                break
+        is_late = sent is None and (context.relayed >= 300 or transaction.state is _TERMINATED)
+        if is_late:
+            # The transaction would not have it any more.
+            sent = Send(response.to_bytes(), transaction.response_flow, None)
+            effects.append(sent)
+        # what is sent again when the callee repeats its 2xx
+        context.accept(response.headers.get("to") or "", sent)
+        if not is_late:
+            context.relayed = context.relayed or response.status
+            if context.pending or context.groups:
+                self._forking.stop(context, now, effects, reason=None)
         return effects
 
     def fork(

@@ -176,9 +176,9 @@ class Forking:
                 context.request,
                 target,
                 name,
-                record_route_for=context.transaction.flow if context.record_route else None,
-                record_route_params=context.record_route_params,
-                breadth=branch.breadth or None,
+                context.transaction.flow if context.record_route else None,
+                context.record_route_params,
+                branch.breadth or None,
             )
             transaction, sent = self._layer.send_request(request, flow, now=now, branch=name)
         except (LocalProtocolError, RemoteProtocolError):
@@ -187,11 +187,10 @@ class Forking:
             self.close(branch, 500, None, now, effects)
             return
         if self._by_stream is not None and not flow.reliable and not as_datagram:
-            for each in sent:
-                if type(each) is Send and len(each.data) > self._most_by_datagram:
-                    if self._move(branch, transaction, now, effects):
-                        return
-                    break
+            send = sent[0]
+            is_large = type(send) is Send and len(send.data) > self._most_by_datagram
+            if is_large and self._move(branch, transaction, now, effects):
+                return
         self.statistics.branches += 1
         branch.transaction = transaction
         transaction.user = branch

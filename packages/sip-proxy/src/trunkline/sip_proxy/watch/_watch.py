@@ -88,7 +88,7 @@ class CallWatch:
             RemoteProtocolError: From, To or CSeq cannot be read; never after `ProxyCore.validate`.
         """
         caller = request.from_
-        key = request.call_id, caller.tag or ""
+        key = request.call_id, caller.params.get("tag") or ""
         call = self._calls.get(key)
         number = request.cseq.number
         if call is not None:
@@ -422,10 +422,12 @@ class CallWatch:
 
     def _forget(self, call: Call) -> None:
         call.state = _ENDED
-        self._calls.pop(call.key, None)
+        call_id = call.call_id
+        self._calls.pop((call_id, call.from_tag), None)
         for to_tag, leg in call.legs.items():
-            self._by_callee.pop((call.call_id, to_tag), None)
-            self._sessions.drop(call, leg)
+            self._by_callee.pop((call_id, to_tag), None)
+            if leg.session_expires_at is not None:
+                self._sessions.drop(call, leg)
         self._limits.clear(call)
 
 
