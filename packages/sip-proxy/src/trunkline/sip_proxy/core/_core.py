@@ -17,7 +17,7 @@ from trunkline.sip_parser import (
     read_within_dialog,
 )
 from trunkline.sip_transaction import Effect as LayerEffect
-from trunkline.sip_transaction import Flow, Send, ServerTransaction, State, TransactionLayer
+from trunkline.sip_transaction import Flow, ResponseReceived, Send, ServerTransaction, State, TransactionLayer
 
 from ._breadth import MAX_BREADTH
 from ._events import Effect, StatelessResponse
@@ -51,6 +51,7 @@ class ProxyCore:
         "_routes",
         "_stateless",
         "_validation",
+        "response_received",
         "statistics",
     )
 
@@ -118,6 +119,10 @@ class ProxyCore:
         )
         self._responses = ResponseProcessing(layer, self._forking)
         self._handlers = self._responses.handlers()
+        self.response_received: Callable[[ResponseReceived, float], list[Effect]] = (
+            self._responses.response_received
+        )
+        """Do what `receive` does, given the moment, with a response at hand: there are three to a call."""
 
     # A request comes in.
 
