@@ -66,8 +66,8 @@ class Branch:
     counts_as: int = 0
     """What a 487 in answer to our CANCEL stands for: 408 after a timeout; 0: itself."""
     deadline: dict[Branch, float] | None = None
-    """The line in which its deadline runs: its ring timeout, or timer C when it has none; then the wait for an
-    answer to the CANCEL. It stands there no longer when that has come."""
+    """The line in which its deadline runs, and stands no longer once that has come: its ring timeout, or
+    timer C when it has none; then the wait for an answer to the CANCEL."""
 
     @property
     def was_given_up(self) -> bool:

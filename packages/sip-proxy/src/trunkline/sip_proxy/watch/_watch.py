@@ -188,12 +188,11 @@ class CallWatch:
             place = self.find(request)
             if place is None:
                 return []
-        call, leg, sender = place
         is_stale = _note(place, request.cseq.number, flow)
         if request.method == "ACK":
-            call.is_acknowledged = True
-        elif request.method == "BYE" and not is_stale and leg.is_confirmed:
-            return self._goodbye(call, leg, sender, at)
+            place[0].is_acknowledged = True
+        elif request.method == "BYE" and not is_stale and place[1].is_confirmed:
+            return self._goodbye(*place, at)
         return []
 
     def acknowledge(self, place: Place, number: int, flow: Flow) -> None:
@@ -206,6 +205,22 @@ class CallWatch:
         """
         _note(place, number, flow)
         place[0].is_acknowledged = True
+
+    def hang_up(self, place: Place, number: int, flow: Flow, *, at: datetime) -> list[Fact]:
+        """Take a BYE as `in_dialog` does, for who has found its place just now.
+
+        Args:
+            place: what `find` or `place` said of it.
+            number: of its CSeq.
+            flow: the way it came.
+            at: when, by the wall clock.
+
+        Returns:
+            CallEnded when it ends the call.
+        """
+        if _note(place, number, flow) or not place[1].is_confirmed:
+            return []
+        return self._goodbye(*place, at)
 
     # What the application decides.
 
