@@ -48,4 +48,22 @@ def test_an_heir_has_the_time_and_the_turn_of_whom_it_follows() -> None:
     deadlines.hand_on(line, "b", "d")
     assert deadlines.take_due(5.5) == ["a"]
     assert deadlines.next() == 6.0
+    assert len(deadlines) == 2
     assert deadlines.take_due(7.0) == ["d", "c"]
+    assert deadlines.next() is None
+
+
+def test_an_heir_may_be_stopped_and_leave_its_time_to_another() -> None:
+    deadlines: Deadlines[str] = Deadlines()
+    line = deadlines.start(5.0, "a", 0.0)
+    line = deadlines.hand_on(line, "a", "b")
+    line = deadlines.hand_on(line, "b", "c")
+    assert deadlines.next() == 5.0
+    del line["c"]
+    assert deadlines.next() is None
+    line = deadlines.hand_on(deadlines.start(5.0, "a", 1.0), "a", "b")
+    deadlines.start(4.0, "d", 1.0)
+    assert deadlines.next() == 5.0
+    del line["b"]
+    assert deadlines.take_due(9.0) == ["d"]
+    assert len(deadlines) == 0

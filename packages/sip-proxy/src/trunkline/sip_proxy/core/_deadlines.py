@@ -9,6 +9,8 @@ Not here: what a deadline means (`_response_processing`).
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+from itertools import count
 from operator import itemgetter
 from typing import Generic, TypeVar
 
@@ -24,10 +26,14 @@ _moment = itemgetter(1)
 class Deadlines(Generic[OwnerT]):
     """Keep the running deadlines, at most one of an owner, in one line per duration."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_heirs", "_lines", "_number", "_order")
 
     def __init__(self) -> None:
         self._lines: dict[float, dict[OwnerT, float]] = {}
+        # the line of those who have another's time, and a heap for its order, with those stopped lately
+        self._heirs: dict[OwnerT, float] = {}
+        self._order: list[tuple[float, int, OwnerT]] = []
+        self._number = count()
 
     def start(self, duration: float, owner: OwnerT, now: float) -> dict[OwnerT, float]:
         """Start a deadline `duration` seconds from `now`, which is not before that of any earlier call.
@@ -43,11 +49,16 @@ class Deadlines(Generic[OwnerT]):
         line[owner] = now + duration
         return line
 
-    def hand_on(self, line: dict[OwnerT, float], owner: OwnerT, heir: OwnerT) -> None:
-        """Let another have the time that is left of an owner, and its place in the line."""
-        items = [(heir if each is owner else each, at) for each, at in line.items()]
-        line.clear()
-        line.update(items)
+    def hand_on(self, line: dict[OwnerT, float], owner: OwnerT, heir: OwnerT) -> dict[OwnerT, float]:
+        """Let another have the time that is left of an owner.
+
+        Returns:
+            The line in which the heir now stands.
+        """
+        at = line.pop(owner)
+        self._heirs[heir] = at
+        heappush(self._order, (at, next(self._number), heir))
+        return self._heirs
 
     def next(self) -> float | None:
         """Give the moment of the earliest deadline that runs, or None."""
@@ -57,6 +68,12 @@ class Deadlines(Generic[OwnerT]):
                 if earliest is None or at < earliest:
                     earliest = at
                 break
+        order = self._order
+        while order:
+            at, _, heir = order[0]
+            if self._heirs.get(heir) == at:
+                return at if earliest is None or at < earliest else earliest
+            heappop(order)
         return earliest
 
     def take_due(self, now: float) -> list[OwnerT]:
@@ -66,16 +83,22 @@ class Deadlines(Generic[OwnerT]):
         """
         due: list[tuple[OwnerT, float]] = []
         for line in self._lines.values():
-            count = len(due)
+            before = len(due)
             for owner, at in line.items():
                 if at > now:
                     break
                 due.append((owner, at))
-            for owner, _ in due[count:]:
+            for owner, _ in due[before:]:
                 del line[owner]
+        order = self._order
+        while order and order[0][0] <= now:
+            at, _, heir = heappop(order)
+            if self._heirs.get(heir) == at:
+                del self._heirs[heir]
+                due.append((heir, at))
         due.sort(key=_moment)
         return [owner for owner, _ in due]
 
     def __len__(self) -> int:
         """Count the deadlines that run."""
-        return sum(map(len, self._lines.values()))
+        return sum(map(len, self._lines.values())) + len(self._heirs)

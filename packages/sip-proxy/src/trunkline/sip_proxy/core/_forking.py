@@ -247,9 +247,9 @@ class Forking:
         again = Branch(context, attrs.evolve(target, ring_timeout=branch.target.ring_timeout))
         again.breadth = branch.breadth
         line = branch.deadline
-        if line is not None:
-            self.deadlines.hand_on(line, branch, again)
-            again.deadline, branch.deadline = line, None
+        if line is not None and branch in line:
+            again.deadline = self.deadlines.hand_on(line, branch, again)
+            branch.deadline = None
         branch.response = response
         branch.is_redirected = target is branch.target.otherwise or as_datagram
         self.complete(branch, status)
@@ -279,7 +279,7 @@ class Forking:
         line = branch.deadline
         if line is not None and branch.target.ring_timeout is None and self._ring_timeout is None:
             line.pop(branch, None)
-            line[branch] = now + self._timer_c
+            branch.deadline = self.deadlines.start(self._timer_c, branch, now)
 
     # Cancelling.
 
