@@ -194,3 +194,18 @@ def test_a_class_parses_only_its_own_scheme():
 def test_a_sip_uri_is_never_equivalent_to_another_kind():
     assert not parse_uri("sip:1").equivalent(parse_uri("tel:1"))
     assert not parse_uri("sip:1").equivalent("sip:1")
+
+
+def test_a_uri_that_has_been_written_is_written_anew_when_it_is_another():
+    uri = Uri.parse("sip:alice@example.com:5070;user=phone")
+    assert str(uri) == str(uri) == "sip:alice@example.com:5070;user=phone"
+    assert str(uri.replace(port=None)) == "sip:alice@example.com;user=phone"
+    assert uri == Uri.parse("sip:alice@example.com:5070;user=phone")
+
+
+def test_a_uri_whose_parameters_somebody_may_change_is_written_as_they_are():
+    params: dict[str, str | None] = {"transport": "tcp"}
+    uri = Uri("sip", None, None, "example.com", params=params)
+    assert str(uri) == "sip:example.com;transport=tcp"
+    params["lr"] = None
+    assert str(uri) == "sip:example.com;transport=tcp;lr"

@@ -144,7 +144,8 @@ class Uri(_KeepsText):
             return self._text
         except AttributeError:
             text = self._write()
-            object.__setattr__(self, "_text", text)
+            if isinstance(self.params, FrozenParams):
+                object.__setattr__(self, "_text", text)
             return text
 
     def _write(self) -> str:

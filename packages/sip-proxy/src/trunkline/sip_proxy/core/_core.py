@@ -7,11 +7,17 @@ Here: what an application may ask for. Not here: how it is done (`_validation`, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
-from trunkline.sip_parser import LocalProtocolError, Request, Response, read_within_dialog
+from trunkline.sip_parser import (
+    LocalProtocolError,
+    RemoteProtocolError,
+    Request,
+    Response,
+    read_within_dialog,
+)
 from trunkline.sip_transaction import Effect as LayerEffect
-from trunkline.sip_transaction import Flow, Send, ServerTransaction, State, TransactionLayer
+from trunkline.sip_transaction import Flow, ResponseReceived, Send, ServerTransaction, State, TransactionLayer
 
 from ._breadth import MAX_BREADTH
 from ._events import Effect, StatelessResponse
@@ -26,7 +32,9 @@ from ._route_processing import Routed, RouteProcessing
 from ._stateless import Stateless
 from ._statistics import CoreStatistics
 from ._targets import Rejection, Target
-from ._validation import Validation
+from ._validation import Validation, unreadable
+
+_TERMINATED: Final = State.TERMINATED
 
 
 class ProxyCore:
@@ -43,6 +51,7 @@ class ProxyCore:
         "_routes",
         "_stateless",
         "_validation",
+        "response_received",
         "statistics",
     )
 
@@ -110,6 +119,10 @@ class ProxyCore:
         )
         self._responses = ResponseProcessing(layer, self._forking)
         self._handlers = self._responses.handlers()
+        self.response_received: Callable[[ResponseReceived, float], list[Effect]] = (
+            self._responses.response_received
+        )
+        """Do what `receive` does, given the moment, with a response at hand: there are three to a call."""
 
     # A request comes in.
 
@@ -127,8 +140,12 @@ class ProxyCore:
         """
         rejection = self._validation.check(request)
         if rejection is not None:
-            rejected = self.statistics.rejected
-            rejected[rejection.status] = rejected.get(rejection.status, 0) + 1
+            self._refused(rejection)
+        return rejection
+
+    def _refused(self, rejection: Rejection) -> Rejection:
+        rejected = self.statistics.rejected
+        rejected[rejection.status] = rejected.get(rejection.status, 0) + 1
         return rejection
 
     def admit(self, request: Request, flow: Flow | None = None) -> Routed | Rejection:
@@ -146,10 +163,18 @@ class ProxyCore:
         Source: RFC 3261 §16.3, §16.4
         """
         routes = self._routes
-        routed = routes.within(request)
-        if routed is not None:
-            return routed
-        return self.validate(request) or routes.route(request, flow)
+        try:
+            begins = request.to_tag is None
+        except RemoteProtocolError as error:
+            return self._refused(unreadable(error))
+        if begins:
+            rejection = self._validation.check_beginning(request)
+        else:
+            routed = routes.within(request)
+            if routed is not None:
+                return routed
+            rejection = self._validation.check_in_dialog(request)
+        return routes.route(request, flow) if rejection is None else self._refused(rejection)
 
     def route(self, request: Request, flow: Flow | None = None) -> Routed:
         """Take out of a request what of its route is about us; the request is changed in place.
@@ -227,7 +252,7 @@ class ProxyCore:
             if context.is_cancelled:
                 return []
             raise LocalProtocolError(f"{transaction.method} was forwarded before: fork() takes more targets")
-        if transaction.last_status >= 200 or transaction.state is State.TERMINATED:
+        if transaction.last_status >= 200 or transaction.state is _TERMINATED:
             return []
         context = self._forking.open(transaction, request or transaction.request)
         context.user = user
@@ -265,7 +290,7 @@ class ProxyCore:
         """Forward a request that is `settled` to its Request-URI, which is the target's. See `forward`."""
         request = transaction.request
         request.headers.drop_top("route")
-        if transaction.user is not None or transaction.last_status or transaction.state is State.TERMINATED:
+        if transaction.user is not None or transaction.last_status or transaction.state is _TERMINATED:
             return self.forward(transaction, (target,), now=now, record_route=False, user=user)
         forking = self._forking
         context = forking.open(transaction, request)
@@ -344,36 +369,43 @@ class ProxyCore:
             self.statistics.relayed[1] += 1
             sent: list[Any] = self._layer.respond(transaction, response, now=now)
             return sent
-        to = ""
-        if status < 300:
-            if context.is_invite:
-                context.is_answered = True
-                to = response.headers.get("to") or ""
-                if context.relayed >= 300 or transaction.state is State.TERMINATED:
-                    # Too late for the transaction, but a 2xx to an INVITE must never be lost.
-                    self.statistics.relayed[2] += 1
-                    send = context.accepted[to] = Send(response.to_bytes(), transaction.response_flow, None)
-                    return [send]
-            elif context.relayed:
-                return []
-            context.relayed = context.relayed or status
-        else:
-            if context.relayed or (context.is_answered and response is context.announced):
-                return []
-            context.relayed = status
+        if status < 300 and context.is_invite:
+            return self._relay_answer(context, response, now)
+        if context.relayed or (status >= 300 and context.is_answered and response is context.announced):
+            return []
+        context.relayed = status
         self.statistics.relayed[status // 100] += 1
         effects: list[Any] = self._layer.respond(transaction, response, now=now)
-        if status < 300 and context.is_invite:
-            # what is sent again when the callee repeats its 2xx
-            context.accepted[to] = None
-            for effect in effects:
-                if type(effect) is Send:
-                    context.accepted[to] = effect
-                    break
         if context.pending or context.groups:
             self._forking.stop(context, now, effects, reason=None)
         if not context.is_invite:
             context.release()
+        return effects
+
+    def _relay_answer(self, context: ResponseContext, response: Response, now: float) -> list[Effect]:
+        """Send a 2xx to an INVITE upstream, which must never be lost."""
+        transaction = context.transaction
+        context.is_answered = True
+        self.statistics.relayed[2] += 1
+        effects: list[Any] = []
+        if context.relayed < 300:
+            effects = self._layer.respond(transaction, response, now=now)
+        sent = None
+        for effect in effects:
+            if type(effect) is Send:
+                sent = effect
+                break
+        is_late = sent is None and (context.relayed >= 300 or transaction.state is _TERMINATED)
+        if is_late:
+            # The transaction would not have it any more.
+            sent = Send(response.to_bytes(), transaction.response_flow, None)
+            effects.append(sent)
+        # what is sent again when the callee repeats its 2xx
+        context.accept(response.headers.get("to") or "", sent)
+        if not is_late:
+            context.relayed = context.relayed or response.status
+            if context.pending or context.groups:
+                self._forking.stop(context, now, effects, reason=None)
         return effects
 
     def fork(

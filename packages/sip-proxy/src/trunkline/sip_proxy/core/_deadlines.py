@@ -1,84 +1,104 @@
 """Deadlines: what is to happen to a branch at a moment, unless it is stopped before.
 
-One deque per duration: as time only goes forward each is sorted by itself, so that starting is an append
-and stopping is forgetting the owner. Not here: what a deadline means (`_response_processing`).
+One line per duration, a dictionary from owner to moment: as time only goes forward each is sorted by itself,
+so that starting is to stand last in it, and stopping is to be taken out; whose deadline has come stands in
+none. Nothing is left of those stopped, as timer C nearly always is: it runs for minutes.
+
+Not here: what a deadline means (`_response_processing`).
 """
 
 from __future__ import annotations
 
-from collections import deque
-from operator import attrgetter
+from heapq import heappop, heappush
+from itertools import count
+from operator import itemgetter
 from typing import Generic, TypeVar
-
-import attrs
 
 OwnerT = TypeVar("OwnerT")
 
 # Durations come from configuration and from policies, so there are few; should a policy make up a new one
-# for every call, the deques left empty are cleared away.
+# for every call, the lines left empty are cleared away.
 _MANY_DURATIONS = 32
 
-_at = attrgetter("at")
-
-
-@attrs.define(slots=True, eq=False)
-class Deadline(Generic[OwnerT]):
-    """Hold one running deadline; stop it by setting its owner to None."""
-
-    at: float
-    """When it comes, in the caller's monotonic seconds."""
-    owner: OwnerT | None
-    """Whose it is; None once it was stopped."""
+_moment = itemgetter(1)
 
 
 class Deadlines(Generic[OwnerT]):
-    """Keep the running deadlines, one deque per duration."""
+    """Keep the running deadlines, at most one of an owner, in one line per duration."""
 
-    __slots__ = ("_queues",)
+    __slots__ = ("_heirs", "_lines", "_number", "_order")
 
     def __init__(self) -> None:
-        self._queues: dict[float, deque[Deadline[OwnerT]]] = {}
+        self._lines: dict[float, dict[OwnerT, float]] = {}
+        # the line of those who have another's time, and a heap for its order, with those stopped lately
+        self._heirs: dict[OwnerT, float] = {}
+        self._order: list[tuple[float, int, OwnerT]] = []
+        self._number = count()
 
-    def start(self, duration: float, owner: OwnerT, now: float) -> Deadline[OwnerT]:
-        """Start a deadline `duration` seconds from `now`, which is not before that of any earlier call."""
-        deadline = Deadline(now + duration, owner)
-        queue = self._queues.get(duration)
-        if queue is None:
-            if len(self._queues) >= _MANY_DURATIONS:
-                self._queues = {key: kept for key, kept in self._queues.items() if kept}
-            queue = self._queues[duration] = deque()
-        queue.append(deadline)
-        return deadline
+    def start(self, duration: float, owner: OwnerT, now: float) -> dict[OwnerT, float]:
+        """Start a deadline `duration` seconds from `now`, which is not before that of any earlier call.
+
+        Returns:
+            The line in which the owner now stands; it is stopped by taking it out.
+        """
+        line = self._lines.get(duration)
+        if line is None:
+            if len(self._lines) >= _MANY_DURATIONS:
+                self._lines = {key: kept for key, kept in self._lines.items() if kept}
+            line = self._lines[duration] = {}
+        line[owner] = now + duration
+        return line
+
+    def hand_on(self, line: dict[OwnerT, float], owner: OwnerT, heir: OwnerT) -> dict[OwnerT, float]:
+        """Let another have the time that is left of an owner.
+
+        Returns:
+            The line in which the heir now stands.
+        """
+        at = line.pop(owner)
+        self._heirs[heir] = at
+        heappush(self._order, (at, next(self._number), heir))
+        return self._heirs
 
     def next(self) -> float | None:
-        """Give the moment of the earliest deadline that still runs, or None."""
+        """Give the moment of the earliest deadline that runs, or None."""
         earliest: float | None = None
-        for queue in self._queues.values():
-            while queue:
-                first = queue[0]
-                if first.owner is None:
-                    queue.popleft()
-                    continue
-                if earliest is None or first.at < earliest:
-                    earliest = first.at
+        for line in self._lines.values():
+            for at in line.values():
+                if earliest is None or at < earliest:
+                    earliest = at
                 break
+        order = self._order
+        while order:
+            at, _, heir = order[0]
+            if self._heirs.get(heir) == at:
+                return at if earliest is None or at < earliest else earliest
+            heappop(order)
         return earliest
 
-    def take_due(self, now: float) -> list[Deadline[OwnerT]]:
-        """Take out the deadlines that have come, earliest first.
+    def take_due(self, now: float) -> list[OwnerT]:
+        """Take out the owners whose deadlines have come, earliest first.
 
-        What one of them leads to may stop another in the list, so look at `owner` when its turn comes.
+        What one of them leads to may stop another in the list, so ask when its turn comes.
         """
-        due: list[Deadline[OwnerT]] = []
-        for queue in self._queues.values():
-            while queue and (queue[0].owner is None or queue[0].at <= now):
-                deadline = queue.popleft()
-                if deadline.owner is not None:
-                    due.append(deadline)
-        if len(due) > 1:
-            due.sort(key=_at)
-        return due
+        due: list[tuple[OwnerT, float]] = []
+        for line in self._lines.values():
+            before = len(due)
+            for owner, at in line.items():
+                if at > now:
+                    break
+                due.append((owner, at))
+            for owner, _ in due[before:]:
+                del line[owner]
+        order = self._order
+        while order and order[0][0] <= now:
+            at, _, heir = heappop(order)
+            if self._heirs.get(heir) == at:
+                del self._heirs[heir]
+                due.append((heir, at))
+        due.sort(key=_moment)
+        return [owner for owner, _ in due]
 
     def __len__(self) -> int:
-        """Count the deadlines still running."""
-        return sum(deadline.owner is not None for queue in self._queues.values() for deadline in queue)
+        """Count the deadlines that run."""
+        return sum(map(len, self._lines.values())) + len(self._heirs)

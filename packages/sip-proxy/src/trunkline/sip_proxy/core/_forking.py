@@ -95,7 +95,7 @@ class Forking:
     def open(self, transaction: ServerTransaction, request: Request) -> ResponseContext:
         """Make the context of a request."""
         self.statistics.contexts += 1
-        context = ResponseContext(transaction, request, transaction.method == "INVITE")
+        context = ResponseContext(transaction, request, transaction.method == "INVITE", [])
         transaction.user = context
         return context
 
@@ -151,7 +151,7 @@ class Forking:
         context.pending += len(branches)
         if not shares:
             # To ring some of those that the callee wants rung would be to choose for him. RFC 5393 §5.3.3
-            context.groups.clear()
+            context.groups = ()
             self.statistics.too_broad += 1
             for branch in branches:
                 branch.is_over = True
@@ -176,9 +176,9 @@ class Forking:
                 context.request,
                 target,
                 name,
-                record_route_for=context.transaction.flow if context.record_route else None,
-                record_route_params=context.record_route_params,
-                breadth=branch.breadth or None,
+                context.transaction.flow if context.record_route else None,
+                context.record_route_params,
+                branch.breadth or None,
             )
             transaction, sent = self._layer.send_request(request, flow, now=now, branch=name)
         except (LocalProtocolError, RemoteProtocolError):
@@ -187,11 +187,10 @@ class Forking:
             self.close(branch, 500, None, now, effects)
             return
         if self._by_stream is not None and not flow.reliable and not as_datagram:
-            for each in sent:
-                if type(each) is Send and len(each.data) > self._most_by_datagram:
-                    if self._move(branch, transaction, now, effects):
-                        return
-                    break
+            send = sent[0]
+            is_large = type(send) is Send and len(send.data) > self._most_by_datagram
+            if is_large and self._move(branch, transaction, now, effects):
+                return
         self.statistics.branches += 1
         branch.transaction = transaction
         transaction.user = branch
@@ -247,9 +246,10 @@ class Forking:
             return False
         again = Branch(context, attrs.evolve(target, ring_timeout=branch.target.ring_timeout))
         again.breadth = branch.breadth
-        again.deadline, branch.deadline = branch.deadline, None
-        if again.deadline is not None:
-            again.deadline.owner = again
+        line = branch.deadline
+        if line is not None and branch in line:
+            again.deadline = self.deadlines.hand_on(line, branch, again)
+            branch.deadline = None
         branch.response = response
         branch.is_redirected = target is branch.target.otherwise or as_datagram
         self.complete(branch, status)
@@ -276,8 +276,9 @@ class Forking:
 
     def renew_timer_c(self, branch: Branch, now: float) -> None:
         """Let timer C begin anew; a ring timeout, which stands in for it, does not. §16.7 step 2"""
-        if branch.target.ring_timeout is None and self._ring_timeout is None and branch.deadline is not None:
-            branch.deadline.owner = None
+        line = branch.deadline
+        if line is not None and branch.target.ring_timeout is None and self._ring_timeout is None:
+            line.pop(branch, None)
             branch.deadline = self.deadlines.start(self._timer_c, branch, now)
 
     # Cancelling.
@@ -291,7 +292,7 @@ class Forking:
         branch.is_cancelled = True
         branch.counts_as = counts_as
         if branch.deadline is not None:
-            branch.deadline.owner = None
+            branch.deadline.pop(branch, None)
         self.statistics.cancelled_branches += 1
         if not branch.context.is_invite:
             # Nothing stops a non-INVITE (§9.1), so nobody waits for it either.
@@ -312,7 +313,7 @@ class Forking:
         self, context: ResponseContext, now: float, effects: list[Effect], *, reason: str | None
     ) -> None:
         """Try no further target, and tell every open branch to stop."""
-        context.groups.clear()
+        context.groups = ()
         if context.pending:
             for branch in context.branches:
                 if branch.state is not _COMPLETED:
@@ -325,8 +326,9 @@ class Forking:
         branch.state = _COMPLETED
         branch.status = status
         branch.context.pending -= 1
-        if branch.deadline is not None:
-            branch.deadline.owner = None
+        line = branch.deadline
+        if line is not None:
+            line.pop(branch, None)
             branch.deadline = None
 
     def close(
@@ -343,7 +345,8 @@ class Forking:
         if context.pending or context.is_decided:
             return
         if context.groups:
-            self._send_group(context, context.groups.pop(), now, effects)
+            *context.groups, group = context.groups
+            self._send_group(context, group, now, effects)
         else:
             self.announce(context, effects)
 

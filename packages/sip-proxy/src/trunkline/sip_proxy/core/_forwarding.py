@@ -41,7 +41,6 @@ class Forwarding:
         request: Request,
         target: Target,
         branch: str,
-        *,
         record_route_for: Flow | None = None,
         record_route_params: str = "",
         breadth: int | None = None,
@@ -64,7 +63,7 @@ class Forwarding:
         """
         own = self._own.of(target.flow)
         uri = target.uri
-        if uri != request.uri and ("?" in uri or ";method=" in uri.lower()):
+        if ("?" in uri or ";" in uri) and uri != request.uri and ("?" in uri or ";method=" in uri.lower()):
             uri = _as_request_uri(uri)
         record_routes: Sequence[str] = ()
         if record_route_for is not None:

@@ -15,7 +15,7 @@ Source: RFC 5393 §4.2
 from __future__ import annotations
 
 from collections.abc import Collection
-from hashlib import blake2b
+from hashlib import blake2s
 
 from trunkline.sip_parser import Request
 
@@ -35,8 +35,8 @@ class LoopMarks:
             secret: keeps others from predicting marks; the same after a restart, so that a request under way
                 is still recognised. Any length.
         """
-        key = blake2b(secret, digest_size=32).digest() if secret else b""
-        self._digest = blake2b(digest_size=_DIGEST_BYTES, key=key)
+        key = blake2s(secret).digest() if secret else b""
+        self._digest = blake2s(digest_size=_DIGEST_BYTES, key=key)
         tag = self._digest.copy()
         tag.update(b"tag")
         # Begins every mark of ours, so that one look at the branches tells that no loop is possible.

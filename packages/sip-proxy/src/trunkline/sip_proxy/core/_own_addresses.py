@@ -94,9 +94,11 @@ class OwnAddresses:
             begin, _, param = value.rpartition(";")
             known = self._routes.get(begin + ">")
             if known is not None and param[-1:] == ">":
-                name, equals, text = param[:-1].partition("=")
-                if equals and name.isalnum() and text.isalnum() and name.lower() not in known.params:
-                    route = known, name.lower(), text
+                name, _, text = param[:-1].partition("=")
+                if name.isalnum() and text.isalnum():
+                    name = name.lower()
+                    if name not in known.params:
+                        route = known, name, text
         self._last_route = value, route
         return route
 

@@ -7,16 +7,18 @@ Source: RFC 3261 §16.2, §16.6, §16.7
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from trunkline.sip_parser import Request, Response
 from trunkline.sip_transaction import ClientTransaction, Send, ServerTransaction, State
 
-from ._deadlines import Deadline
 from ._targets import Target
+
+_TERMINATED: Final = State.TERMINATED
 
 
 class BranchState(Enum):
@@ -63,8 +65,9 @@ class Branch:
     """The target as it was, where the request was too large for its datagrams. Source: RFC 3261 §18.1.1"""
     counts_as: int = 0
     """What a 487 in answer to our CANCEL stands for: 408 after a timeout; 0: itself."""
-    deadline: Deadline[Branch] | None = None
-    """Its ring timeout, or timer C when it has none; then the wait for an answer to the CANCEL."""
+    deadline: dict[Branch, float] | None = None
+    """The line in which its deadline runs, and stands no longer once that has come: its ring timeout, or
+    timer C when it has none; then the wait for an answer to the CANCEL."""
 
     @property
     def was_given_up(self) -> bool:
@@ -87,15 +90,16 @@ class ResponseContext:
     """Whether there are provisional responses, CANCEL and several 2xx to think of."""
     branches: list[Branch] = attrs.Factory(list)
     """Every branch so far, in the order they were sent; emptied when all transactions are gone."""
-    groups: list[list[Target]] = attrs.Factory(list)
-    """Targets not yet tried, one list for each q, highest first."""
+    groups: Sequence[Sequence[Target]] = ()
+    """Targets not yet tried, one group for each q, lowest first."""
     pending: int = 0
     """How many branches have no final response yet."""
     breadth: int | None = None
     """How many branches it may have at one time, those further down counted; None within a dialog, where
     nothing forks. Source: RFC 5393 §5.3.3"""
-    accepted: dict[str, Send | None] = attrs.Factory(dict)
-    """By To header: the 2xx as sent to the caller, None while the application has not relayed it."""
+    accepted: dict[str, Send | None] | None = None
+    """By To header: the 2xx as sent to the caller, None while the application has not relayed it; none at all
+    before the first."""
     is_cancelled: bool = False
     """Whether the caller gave up."""
     is_answered: bool = False
@@ -120,13 +124,20 @@ class ResponseContext:
         """Whether nothing is left to wait for: answered, failed as announced, or finished upstream."""
         return self.is_answered or self.announced is not None or self.relayed != 0
 
+    def accept(self, to: str, sent: Send | None) -> None:
+        """Note a 2xx to an INVITE by its To header: as sent, or None when it has only come."""
+        if self.accepted is None:
+            self.accepted = {to: sent}
+        else:
+            self.accepted[to] = sent
+
     def release(self) -> None:
         """Undo the circles of references once nothing can come any more, to spare the garbage collector.
 
         What answers a repeated request, other than an INVITE, is the transaction alone.
         """
         transaction = self.transaction
-        if (self.relayed and not self.is_invite) or transaction.state is State.TERMINATED:
+        if (self.relayed and not self.is_invite) or transaction.state is _TERMINATED:
             for branch in self.branches:
                 if not branch.is_over:
                     return

@@ -131,20 +131,18 @@ class ResponseProcessing:
         it has relayed goes up again as it made it.
         """
         context = branch.context
-        to = response.headers.get("to") or ""
-        accepted = context.accepted
-        is_new = to not in accepted
-        if is_new:
-            accepted[to] = None
-            context.is_answered = True
         if branch.state is not _COMPLETED:
             self._forking.complete(branch, response.status)
-        if not is_new:
+        to = response.headers.get("to") or ""
+        accepted = context.accepted
+        if accepted is not None and to in accepted:
             relayed = accepted[to]
             if relayed is not None:
                 self._forking.statistics.repeated += 1
                 effects.append(relayed)
             return
+        context.accept(to, None)
+        context.is_answered = True
         effects.append(ResponseReady(context, response, branch))
         if context.pending or context.groups:
             self._forking.stop(context, now, effects, reason=ELSEWHERE)
@@ -158,7 +156,7 @@ class ResponseProcessing:
         self._forking.complete(branch, response.status)
         if is_first:
             context.is_answered = True
-            context.groups.clear()
+            context.groups = ()
             effects.append(ResponseReady(context, response, branch))
 
     # What comes in place of a response.
@@ -235,9 +233,9 @@ class ResponseProcessing:
         """Give up the branches whose time is over. Source: RFC 3261 §16.8"""
         effects: list[Effect] = []
         forking = self._forking
-        for deadline in forking.deadlines.take_due(now):
-            branch = deadline.owner
-            if branch is None:
+        for branch in forking.deadlines.take_due(now):
+            line = branch.deadline
+            if line is None or branch in line:  # stopped meanwhile, or begun anew
                 continue
             if branch.is_cancelled:
                 forking.close(branch, branch.counts_as or 487, None, now, effects)

@@ -31,7 +31,6 @@ class Routed:
         loose: bool,
         record_route_params: Uri | None = None,
         outgoing_route: Uri | None = None,
-        *,
         _own_route: OwnRoute | None = None,
         _reaches_further: bool | None = None,
     ) -> None:
@@ -101,10 +100,10 @@ class RouteProcessing:
                     return self._after_strict_router(request, moved)
         value = headers.top_value("route")
         if value is None:
-            return Routed(request, False, _reaches_further=False)
+            return Routed(request, False, None, None, None, False)
         own = self._own.route(value)
         if own is not None and not is_one_of_two(own):
-            return Routed(request, True, _own_route=own, _reaches_further=headers.drop_top("route"))
+            return Routed(request, True, None, None, own, headers.drop_top("route"))
         return self._read_route(request)
 
     def within(self, request: Request) -> Routed | None:
@@ -136,7 +135,7 @@ class RouteProcessing:
         if own is None or is_one_of_two(own):
             return None
         headers.remove("route")
-        return Routed(request, True, _own_route=own, _reaches_further=False)
+        return Routed(request, True, None, None, own, False)
 
     def _read_route(self, request: Request) -> Routed:
         """Go on with a topmost Route that has to be read, be it another's, or ours and perhaps one of two.

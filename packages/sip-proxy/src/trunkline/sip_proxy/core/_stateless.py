@@ -7,7 +7,7 @@ Source: RFC 3261 §16.11, §16.7 steps 3 and 9
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from hashlib import blake2s
 
 from trunkline.sip_parser import MAGIC_COOKIE, RemoteProtocolError, Request, Response
 from trunkline.sip_transaction import Flow
@@ -29,7 +29,7 @@ class Stateless:
         self._own = own
         self._is_local = is_local
         # The key is worked in once, by what follows it, and not anew for every ACK.
-        self._digest = blake2b(b"\n", digest_size=8, key=blake2b(secret).digest())
+        self._digest = blake2s(b"\n", digest_size=8, key=blake2s(secret).digest())
 
     def settled_ack(self, request: Request, flow: Flow) -> bytes:
         """Write the ACK that goes to its Request-URI, without any Route, as `ack` does. It has hops left."""

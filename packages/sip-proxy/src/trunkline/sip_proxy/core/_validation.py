@@ -40,34 +40,48 @@ class Validation:
     def check(self, request: Request) -> Rejection | None:
         """Give the reason to refuse a request, or None. See `ProxyCore.validate`."""
         try:
-            if request.to_tag is None:
-                check_message(request)
-                if "max-breadth" in request.headers:
-                    _ = granted(request)
-                if self._marks.may_have_passed(request) and self._has_looped(request):
-                    return Rejection(482, reason_phrase(482))
-            else:
-                self._check_in_dialog(request)
-            if request.max_forwards == 0 and not self._is_for_this_server(request):
-                return Rejection(483, reason_phrase(483))
+            begins = request.to_tag is None
         except RemoteProtocolError as error:
             return unreadable(error)
-        if "proxy-require" in request.headers and request.method not in _ANSWERED_ANYWAY:
-            return self._check_extensions(request)
-        return None
+        return self.check_beginning(request) if begins else self.check_in_dialog(request)
 
-    def _check_in_dialog(self, request: Request) -> None:
-        """Read only what forwarding and the watch rely on.
+    def check_beginning(self, request: Request) -> Rejection | None:
+        """Check a request without To tag."""
+        try:
+            check_message(request)
+            if "max-breadth" in request.headers:
+                _ = granted(request)
+            if self._marks.may_have_passed(request) and self._has_looped(request):
+                return Rejection(482, reason_phrase(482))
+        except RemoteProtocolError as error:
+            return unreadable(error)
+        return self._check_limits(request)
+
+    def check_in_dialog(self, request: Request) -> Rejection | None:
+        """Check of a request with a To tag only what forwarding and the watch rely on.
 
         The route of a dialog is settled, so that nobody asks what its requests say beyond that; what is wrong
         with it is for the other end to find. Source: RFC 3261 §16.3 step 1
         """
-        _ = request.from_, request.parsed_uri
-        routes = request.headers.values("route")
-        if routes and (len(routes) > 1 or self._own.route(routes[0]) is None):
-            _ = request.routes
-        if request.version != "SIP/2.0" or request.cseq.method != request.method:
-            check_message(request)
+        try:
+            _ = request.from_, request.parsed_uri
+            routes = request.headers.values("route")
+            if routes and (len(routes) > 1 or self._own.route(routes[0]) is None):
+                _ = request.routes
+            if request.version != "SIP/2.0" or request.cseq.method != request.method:
+                check_message(request)
+            _ = request.max_forwards
+        except RemoteProtocolError as error:
+            return unreadable(error)
+        return self._check_limits(request)
+
+    def _check_limits(self, request: Request) -> Rejection | None:
+        """Check what a request allows and demands of those who forward it."""
+        if request.max_forwards == 0 and not self._is_for_this_server(request):
+            return Rejection(483, reason_phrase(483))
+        if "proxy-require" in request.headers and request.method not in _ANSWERED_ANYWAY:
+            return self._check_extensions(request)
+        return None
 
     def _is_for_this_server(self, request: Request) -> bool:
         """Tell whether it asks nobody to forward it: a REGISTER, or an OPTIONS about us. §16.3 step 3."""

@@ -35,6 +35,8 @@ class CallState(Enum):
 class Side(Enum):
     """Who of the two, or neither."""
 
+    __hash__ = object.__hash__  # members are equal to nothing else, and Enum hashes by name
+
     CALLER = "caller"
     CALLEE = "callee"
     PROXY = "proxy"

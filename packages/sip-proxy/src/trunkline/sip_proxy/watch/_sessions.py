@@ -9,6 +9,7 @@ Source: RFC 4028 §8.2, §8.3
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from trunkline.sip_parser import Response
 
@@ -17,6 +18,8 @@ from ._limits import Limits
 from ._session_timers import session_interval
 
 Session = tuple[Call, Leg]
+
+_CALLER: Final = Side.CALLER
 
 
 class Sessions:
@@ -38,7 +41,7 @@ class Sessions:
             by: who sent the request, CALLER or CALLEE.
             number: the CSeq number of the request.
         """
-        if by is Side.CALLER:
+        if by is _CALLER:
             if number <= leg.refreshed_by_caller:
                 return
             leg.refreshed_by_caller = number

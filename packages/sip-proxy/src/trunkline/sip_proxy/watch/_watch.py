@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from trunkline.sip_parser import LocalProtocolError, RemoteProtocolError, Request, Response
 from trunkline.sip_proxy.core import Branch
@@ -20,6 +20,14 @@ from ._call import Call, CallState, Leg, Side
 from ._facts import CallAnswered, CallEnded, CallFailed, CallRinging, CallStarted, Fact
 from ._limits import Limits
 from ._sessions import Sessions
+
+# To read a member from the class of an enum takes ten times as long as to read a name of the module.
+_EARLY: Final = CallState.EARLY
+_CONFIRMED: Final = CallState.CONFIRMED
+_ENDED: Final = CallState.ENDED
+_CALLER: Final = Side.CALLER
+_CALLEE: Final = Side.CALLEE
+_PROXY: Final = Side.PROXY
 
 # How many callees may ring, and how many more may answer; who has more is making tags up.
 _MOST_LEGS = 64
@@ -35,6 +43,11 @@ class Place(NamedTuple):
     leg: Leg
     sender: Side
     """CALLER or CALLEE."""
+
+
+def _place(call: Call, leg: Leg, sender: Side) -> Place:
+    """Make a place in half the time that `Place` takes for it."""
+    return tuple.__new__(Place, (call, leg, sender))
 
 
 class CallWatch:
@@ -75,7 +88,7 @@ class CallWatch:
             RemoteProtocolError: From, To or CSeq cannot be read; never after `ProxyCore.validate`.
         """
         caller = request.from_
-        key = (request.call_id, caller.tag or "")
+        key = request.call_id, caller.params.get("tag") or ""
         call = self._calls.get(key)
         number = request.cseq.number
         if call is not None:
@@ -89,10 +102,12 @@ class CallWatch:
             str(request.to.uri),
             request.uri,
             at,
-            caller_contact=_contact(request),
-            caller_route_set=tuple(request.headers.values("record-route")),
-            caller_cseq=number,
-            caller_flow=flow,
+            _EARLY,
+            None,
+            _contact(request),
+            tuple(request.headers.values("record-route")),
+            number,
+            flow,
         )
         self._calls[key] = call
         return [CallStarted(call, at)]
@@ -123,7 +138,7 @@ class CallWatch:
             for what belongs to no call.
         """
         status = response.status
-        if call is None or call.state is CallState.ENDED:
+        if call is None or call.state is _ENDED:
             if request.to_tag is not None:
                 if 200 <= status < 300 and request.method in _REFRESHING:
                     self._refresh(request, response, at, now)
@@ -135,12 +150,15 @@ class CallWatch:
                 return self._late_answer(request, response, at, now, branch)
         elif status == 100:
             return []
-        to_tag = _to_tag(response)
+        try:
+            to_tag = response.to_tag or ""
+        except RemoteProtocolError:
+            to_tag = ""
         if status >= 300:
             return self._failure(call, to_tag, response, at)
         leg = self._leg(call, to_tag, response, branch) if to_tag or status >= 200 else None
         if status < 200:
-            if status in call.codes or call.state is not CallState.EARLY:
+            if status in call.codes or call.state is not _EARLY:
                 return []
             call.codes += (status,)
             return [CallRinging(call, at, status, to_tag)]
@@ -170,12 +188,11 @@ class CallWatch:
             place = self.find(request)
             if place is None:
                 return []
-        call, leg, sender = place
         is_stale = _note(place, request.cseq.number, flow)
         if request.method == "ACK":
-            call.is_acknowledged = True
-        elif request.method == "BYE" and not is_stale and leg.is_confirmed:
-            return self._goodbye(call, leg, sender, at)
+            place[0].is_acknowledged = True
+        elif request.method == "BYE" and not is_stale and place[1].is_confirmed:
+            return self._goodbye(*place, at)
         return []
 
     def acknowledge(self, place: Place, number: int, flow: Flow) -> None:
@@ -188,6 +205,22 @@ class CallWatch:
         """
         _note(place, number, flow)
         place[0].is_acknowledged = True
+
+    def hang_up(self, place: Place, number: int, flow: Flow, *, at: datetime) -> list[Fact]:
+        """Take a BYE as `in_dialog` does, for who has found its place just now.
+
+        Args:
+            place: what `find` or `place` said of it.
+            number: of its CSeq.
+            flow: the way it came.
+            at: when, by the wall clock.
+
+        Returns:
+            CallEnded when it ends the call.
+        """
+        if _note(place, number, flow) or not place[1].is_confirmed:
+            return []
+        return self._goodbye(*place, at)
 
     # What the application decides.
 
@@ -204,9 +237,9 @@ class CallWatch:
         Returns:
             CallEnded or CallFailed, or nothing.
         """
-        if call.state is CallState.ENDED:
+        if call.state is _ENDED:
             return []
-        was_confirmed = call.state is CallState.CONFIRMED
+        was_confirmed = call.state is _CONFIRMED
         self._forget(call)
         if was_confirmed:
             return [CallEnded(call, at, by, cause)]
@@ -214,7 +247,7 @@ class CallWatch:
 
     def limit(self, call: Call, seconds: float, *, now: float) -> None:
         """Let an answered call last for so many seconds from now, whatever was set before."""
-        if call.state is CallState.CONFIRMED:
+        if call.state is _CONFIRMED:
             self._limits.set(call, now + seconds)
 
     def restore(self, call: Call, *, at: datetime, now: float) -> None:
@@ -225,7 +258,7 @@ class CallWatch:
         Raises:
             LocalProtocolError: the call is over, or is watched already.
         """
-        if call.state is CallState.ENDED or call.key in self._calls:
+        if call.state is _ENDED or call.key in self._calls:
             raise LocalProtocolError(f"expected a live call that is not watched yet, got {call!r}")
         self._calls[call.key] = call
         for leg in call.legs.values():
@@ -256,10 +289,10 @@ class CallWatch:
         if call is not None:
             leg = call.legs.get(receiver)
             if leg is not None:
-                return Place(call, leg, Side.CALLER)
+                return _place(call, leg, _CALLER)
         call = self._by_callee.get((call_id, sender))
         if call is not None and call.from_tag == receiver:
-            return Place(call, call.legs[sender], Side.CALLEE)
+            return _place(call, call.legs[sender], _CALLEE)
         return None
 
     def calls(self) -> Iterator[Call]:
@@ -290,9 +323,9 @@ class CallWatch:
         """
         facts: list[Fact] = []
         for call, leg in self._sessions.take_due(now):
-            facts += self._goodbye(call, leg, Side.PROXY, leg.session_expires_at or at, "session timer")
+            facts += self._goodbye(call, leg, _PROXY, leg.session_expires_at or at, "session timer")
         for call in self._limits.take_due(now):
-            facts += self.end(call, by=Side.PROXY, cause="maximum length", at=at)
+            facts += self.end(call, by=_PROXY, cause="maximum length", at=at)
         return facts
 
     # How a call changes.
@@ -301,7 +334,7 @@ class CallWatch:
         leg = call.legs.get(to_tag)
         if leg is None:
             if response.status < 200:
-                if len(call.legs) >= _MOST_LEGS or call.state is not CallState.EARLY:
+                if len(call.legs) >= _MOST_LEGS or call.state is not _EARLY:
                     return None
             elif len(call.legs) >= 2 * _MOST_LEGS:
                 return None
@@ -321,10 +354,10 @@ class CallWatch:
         if leg is None:
             return []
         leg.is_confirmed = True
-        self._sessions.refresh(call, leg, Side.CALLER, request.cseq.number, response, at=at, now=now)
-        if call.state is CallState.CONFIRMED:
+        self._sessions.refresh(call, leg, _CALLER, request.cseq.number, response, at=at, now=now)
+        if call.state is _CONFIRMED:
             return []
-        call.state = CallState.CONFIRMED
+        call.state = _CONFIRMED
         call.answered_at = at
         call.to_tag = leg.to_tag
         if len(call.legs) > 1:
@@ -346,13 +379,15 @@ class CallWatch:
         if branch is None or not 200 <= response.status < 300:
             return []
         context = branch.context
-        if context.relayed < 300 or context.accepted.get(response.headers.get("to") or "") is not None:
+        if context.relayed < 300:
+            return []
+        if context.accepted and context.accepted.get(response.headers.get("to") or "") is not None:
             return []
         facts = self.invite(request, at=at, flow=context.transaction.flow)
         return facts + self.response(request, response, at=at, now=now, branch=branch)
 
     def _failure(self, call: Call, to_tag: str, response: Response, at: datetime) -> list[Fact]:
-        if call.state is not CallState.EARLY:
+        if call.state is not _EARLY:
             return []
         if call.laps > 1:
             # An inner lap of a spiral has failed; the outer one may still go on elsewhere.
@@ -371,7 +406,7 @@ class CallWatch:
             return
         call, leg, sender = place
         asking, answering = _contact(request), _contact(response)
-        if sender is Side.CALLER:
+        if sender is _CALLER:
             call.caller_contact = asking or call.caller_contact
             leg.contact = answering or leg.contact
         else:
@@ -404,18 +439,20 @@ class CallWatch:
         self._by_callee.pop((call.call_id, leg.to_tag), None)
 
     def _forget(self, call: Call) -> None:
-        call.state = CallState.ENDED
-        self._calls.pop(call.key, None)
+        call.state = _ENDED
+        call_id = call.call_id
+        self._calls.pop((call_id, call.from_tag), None)
         for to_tag, leg in call.legs.items():
-            self._by_callee.pop((call.call_id, to_tag), None)
-            self._sessions.drop(call, leg)
+            self._by_callee.pop((call_id, to_tag), None)
+            if leg.session_expires_at is not None:
+                self._sessions.drop(call, leg)
         self._limits.clear(call)
 
 
 def _note(place: Place, number: int, flow: Flow | None) -> bool:
     """Take up the CSeq number and the way of a request; tells whether a higher number came before."""
     call, leg, sender = place
-    if sender is Side.CALLER:
+    if sender is _CALLER:
         if flow is not None:
             call.caller_flow = flow
         if number < call.caller_cseq:
@@ -433,14 +470,7 @@ def _note(place: Place, number: int, flow: Flow | None) -> bool:
 def _still_holds(place: Place) -> bool:
     """Tell whether no other message has ended the call meanwhile, or let that callee go."""
     call, leg, _ = place
-    return call.state is not CallState.ENDED and call.legs.get(leg.to_tag) is leg
-
-
-def _to_tag(response: Response) -> str:
-    try:
-        return response.to_tag or ""
-    except RemoteProtocolError:
-        return ""
+    return call.state is not _ENDED and call.legs.get(leg.to_tag) is leg
 
 
 def _contact(message: Request | Response) -> str:
@@ -456,6 +486,8 @@ def _beyond_us(response: Response, branch: Branch) -> tuple[str, ...]:
     """Give the Record-Routes added after us, nearest first: in a response they stand above ours. §16.6"""
     if branch.request is None:
         return ()
+    if branch.context.record_route and response.headers.only_value("record-route") is not None:
+        return ()  # the only one is ours
     recorded = response.headers.count("record-route")
     beyond = recorded - branch.request.headers.count("record-route") if recorded else 0
     return tuple(reversed(response.headers.values("record-route")[:beyond])) if beyond > 0 else ()
