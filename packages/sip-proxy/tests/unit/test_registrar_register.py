@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import attrs
 import pytest
 
 from trunkline.sip_parser import LocalProtocolError, Request, Response
@@ -158,7 +159,7 @@ def test_refresh_keeps_flags_an_administrator_set() -> None:
     house = House()
     house.register(request(PHONE), nated=True)
     [binding] = house.location.get(ALICE)
-    binding.flags, binding.cflags = 5, binding.cflags | 2
+    binding.traits = attrs.evolve(binding.traits, flags=5, cflags=binding.cflags | 2)
     house.register(request(PHONE))
     [binding] = house.location.get(ALICE)
     assert (binding.flags, binding.cflags) == (5, 2)
