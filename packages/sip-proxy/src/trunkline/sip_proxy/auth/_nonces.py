@@ -19,6 +19,7 @@ from enum import Enum
 from hashlib import blake2s
 from hmac import compare_digest
 from math import ceil
+from typing import Final
 
 from trunkline.sip_parser import LocalProtocolError
 
@@ -40,6 +41,9 @@ class NonceVerdict(Enum):
     """Ours and fresh, but this count, or a higher one, was seen before."""
     FORGED = "forged"
     """Not made with our secret."""
+
+
+_GOOD: Final = NonceVerdict.GOOD
 
 
 class Nonces:
@@ -143,7 +147,9 @@ class Nonces:
             return NonceVerdict.STALE
         index = nonce[8:16]
         used = self._used.get(expiry)
-        last = 0 if used is None else used.get(index, 0)
+        if used is None:
+            used = {}
+        last = used.get(index, 0)
         if nc is None:
             count = _USED_UP
             if last:
@@ -157,12 +163,12 @@ class Nonces:
                 self._drop_oldest()
                 if expiry <= self._floor:
                     return NonceVerdict.STALE
-            if used is None:
-                used = self._used[expiry] = {}
+            if not used:
+                self._used[expiry] = used
                 heapq.heappush(self._seconds, expiry)
             self._count += 1
-        self._used[expiry][index] = count
-        return NonceVerdict.GOOD
+        used[index] = count
+        return _GOOD
 
     def _forget(self, now_epoch: float) -> None:
         while self._seconds and self._seconds[0] < now_epoch:
