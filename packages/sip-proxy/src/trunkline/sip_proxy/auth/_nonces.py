@@ -92,7 +92,8 @@ class Nonces:
         self._lifetime = lifetime
         self._max_tracked = max_tracked
         self._index = 0
-        self._used: dict[int, dict[str, int]] = {}
+        # by the second of their end, then by index; numbers, because they take half of what text takes
+        self._used: dict[int, dict[int, int]] = {}
         self._seconds: list[int] = []
         self._count = 0
         self._floor = 0
@@ -140,12 +141,11 @@ class Nonces:
         mac.update(nonce[:_NUMBERS].encode())
         if not compare_digest(mac.hexdigest(), nonce[_NUMBERS:]):
             return NonceVerdict.FORGED
-        expiry = int(nonce[:8], 16)
+        expiry, index = divmod(int(nonce[:16], 16), 1 << 32)
         if self._seconds and self._seconds[0] < now_epoch:
             self._forget(now_epoch)
         if expiry <= self._floor or now_epoch > expiry or nonce[16:_NUMBERS] != self._life:
             return NonceVerdict.STALE
-        index = nonce[8:16]
         used = self._used.get(expiry)
         if used is None:
             used = {}
