@@ -47,7 +47,7 @@ class Traits:
     methods: int | None
 
 
-shared_traits = lru_cache(maxsize=4096)(Traits)
+shared_traits = lru_cache(maxsize=4096, typed=True)(Traits)
 """Gives the same object for the same traits, as long as there are not too many of them."""
 
 
