@@ -16,12 +16,14 @@ from trunkline.sip_parser import RemoteProtocolError, Uri, parse_uri
 from trunkline.sip_proxy.nat._addresses import is_ip
 from trunkline.sip_transaction import Flow
 
-__all__ = ["NATED", "Binding", "BindingChanged", "socket_name"]
+__all__ = ["NATED", "Binding", "BindingChanged", "Traits", "bound_as", "shared_traits", "socket_name"]
 
 NATED: Final = 64
 """The bit of `Binding.cflags` that says the contact is behind a NAT (branch flag 6, as the classic scripts
 have it)."""
 
+
+_new: Final = object.__new__
 
 # A phone's URI as nearly all are: an IPv4 address, no parameter that could lead elsewhere, no escape. Each
 # phone has another, so that remembering what was parsed would not help.
@@ -80,7 +82,7 @@ class Binding:
     traits: Traits
     """The rest, which it shares with others."""
     _flow: Flow | None
-    due: int = attrs.field(repr=False)
+    due: int = attrs.field(default=0, init=False, repr=False)
     """The Location's own: the second under which it filed this binding's address of record."""
 
     def __init__(
@@ -102,22 +104,12 @@ class Binding:
         reg_id: int | None = None,
         last_modified: float = 0,
         flow: Flow | None = None,
-        *,
-        traits: Traits | None = None,
     ) -> None:
-        """Make a binding; `traits`, where given, stand for path, q, user_agent, socket, flags and methods."""
-        self.aor = aor
-        self.contact = contact
-        self.received = received
-        self.expires = expires
-        self.call_id = call_id
-        self.cseq = cseq
-        self.instance = instance
-        self.reg_id = reg_id
-        self.last_modified = last_modified
-        self.traits = traits or shared_traits(path, q, user_agent, socket, flags, cflags, methods)
-        self._flow = flow
-        self.due = 0
+        """Make a binding; what it shares with others is found or made."""
+        traits = shared_traits(path, q, user_agent, socket, flags, cflags, methods)
+        self.__attrs_init__(
+            aor, contact, received, expires, call_id, cseq, instance, reg_id, last_modified, traits, flow
+        )
 
     path: ClassVar[tuple[str, ...]] = _trait(
         "path", "The Path values, topmost first: the route set of a request to this contact (RFC 3327)."
@@ -161,6 +153,27 @@ class Binding:
     def expired(self, now_epoch: float) -> bool:
         """Tell whether the binding has ended at this time (unix seconds)."""
         return self.expires != 0 and self.expires <= now_epoch
+
+
+def bound_as(
+    traits: Traits,
+    aor: str,
+    contact: str,
+    received: str | None,
+    expires: float,
+    call_id: str,
+    cseq: int,
+    instance: str | None,
+    reg_id: int | None,
+    last_modified: float,
+    flow: Flow | None,
+) -> Binding:
+    """Make a binding whose traits are at hand, for a fifth of what `Binding` with its defaults costs."""
+    binding = _new(Binding)
+    binding.__attrs_init__(
+        aor, contact, received, expires, call_id, cseq, instance, reg_id, last_modified, traits, flow
+    )
+    return binding
 
 
 @attrs.define(slots=True, eq=False)

@@ -12,7 +12,7 @@ import attrs
 from trunkline.sip_parser import Request
 from trunkline.sip_transaction import Flow
 
-from ._bindings import NATED, Binding, Traits, shared_traits, socket_name
+from ._bindings import NATED, Binding, Traits, bound_as, shared_traits, socket_name
 from ._contacts import ContactRequest, check_storable, delta_seconds, methods_of
 
 __all__ = ["Terms", "read_terms"]
@@ -59,18 +59,18 @@ class Terms:
             self.methods if wanted.methods is None else wanted.methods,
         )
         now = self.now
-        return Binding(
+        return bound_as(
+            traits,
             aor,
             wanted.contact,
             self.received,
-            expires=now + seconds,
-            call_id=self.call_id,
-            cseq=self.cseq,
-            instance=wanted.instance,
-            reg_id=wanted.reg_id,
-            last_modified=now,
-            flow=flow if flow.connection else None,
-            traits=traits,
+            now + seconds,
+            self.call_id,
+            self.cseq,
+            wanted.instance,
+            wanted.reg_id,
+            now,
+            flow if flow.connection else None,
         )
 
 
