@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trunkline.sip_proxy.registrar import Binding, Location
@@ -19,6 +19,7 @@ steps = st.lists(
 )
 
 
+@settings(max_examples=300)
 @given(steps)
 def test_every_binding_ends_in_its_second(walk: list) -> None:
     location, at = Location(), BEGIN

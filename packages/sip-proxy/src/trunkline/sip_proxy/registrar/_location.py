@@ -153,6 +153,8 @@ class Location:
             del entries[aor]
         if due != filed:
             self._file(aor, filed, due)
+        if self._out_of_date > len(entries):
+            self._file_all_anew()
 
     def expire(self, at: datetime) -> list[BindingChanged]:
         """Forget the bindings that have ended.
@@ -166,22 +168,14 @@ class Location:
         now = at.timestamp()
         changes: list[BindingChanged] = []
         while self._seconds and self._seconds[0] <= now:
-            second = heapq.heappop(self._seconds)
-            for aor in sorted(self._filed.pop(second)):
-                held = self.get(aor)
-                if not held or held[0].due != second:
-                    self._out_of_date -= 1
-                    continue
+            for aor in self._taken_out(heapq.heappop(self._seconds)):
                 alive = []
-                for binding in held:
-                    # 0 says: not filed any more, so that `replace` files it anew
-                    binding.due = 0
+                for binding in self.get(aor):
                     if binding.expires and binding.expires <= now:
                         changes.append(BindingChanged("expired", binding))
                     else:
                         alive.append(binding)
                 self.replace(aor, tuple(alive))
-        self._clear_files()
         return changes
 
     def next_expiry(self) -> float | None:
@@ -199,12 +193,22 @@ class Location:
                 aors.append(aor)
         if old:
             self._out_of_date += 1
-            self._clear_files()
 
-    def _clear_files(self) -> None:
-        """File everything anew when too much of what is filed is out of date."""
-        if self._out_of_date <= len(self._entries):
-            return
+    def _taken_out(self, second: int) -> list[str]:
+        """Take the file of a second out; gives the addresses of record that are filed there, in order."""
+        filed = []
+        for aor in sorted(self._filed.pop(second)):
+            held = self.get(aor)
+            if not held or held[0].due != second:
+                self._out_of_date -= 1
+                continue
+            for binding in held:
+                # 0 says: not filed any more, so that `replace` files it anew
+                binding.due = 0
+            filed.append(aor)
+        return filed
+
+    def _file_all_anew(self) -> None:
         filed: dict[int, list[str]] = {}
         for aor, bindings in self.items():
             if bindings[0].due:
