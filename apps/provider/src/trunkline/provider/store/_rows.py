@@ -144,6 +144,7 @@ def is_only_refreshed(previous: Binding, binding: Binding) -> bool:
         (previous.traits is binding.traits or previous.traits == binding.traits)
         and previous.aor == binding.aor
         and previous.received == binding.received
+        and previous.path == binding.path
         and previous.instance == binding.instance
         and previous.reg_id == binding.reg_id
     )

@@ -40,7 +40,6 @@ class Traits:
     The attributes are those of `Binding`, and told of there.
     """
 
-    path: tuple[str, ...]
     q: float
     user_agent: str
     socket: str | None
@@ -70,6 +69,8 @@ class Binding:
     """The contact's URI, without brackets."""
     received: str | None
     """`sip:ip:port;transport=udp`: where a NATed contact was seen."""
+    path: tuple[str, ...]
+    """The Path values, topmost first: the route set of a request to this contact (RFC 3327)."""
     expires: float
     """Unix seconds; 0 = never."""
     call_id: str
@@ -106,14 +107,22 @@ class Binding:
         flow: Flow | None = None,
     ) -> None:
         """Make a binding; what it shares with others is found or made."""
-        traits = shared_traits(path, q, user_agent, socket, flags, cflags, methods)
+        traits = shared_traits(q, user_agent, socket, flags, cflags, methods)
         self.__attrs_init__(
-            aor, contact, received, expires, call_id, cseq, instance, reg_id, last_modified, traits, flow
+            aor,
+            contact,
+            received,
+            path,
+            expires,
+            call_id,
+            cseq,
+            instance,
+            reg_id,
+            last_modified,
+            traits,
+            flow,
         )
 
-    path: ClassVar[tuple[str, ...]] = _trait(
-        "path", "The Path values, topmost first: the route set of a request to this contact (RFC 3327)."
-    )
     q: ClassVar[float] = _trait("q", "Preference, 0 to 1.")
     user_agent: ClassVar[str] = _trait("user_agent", "As the phone calls itself; empty when it does not.")
     socket: ClassVar[str | None] = _trait(
@@ -139,11 +148,11 @@ class Binding:
         """
         if self._flow is not None:
             return self._flow
-        traits = self.traits
-        if traits.socket is None or traits.path or not traits.socket.startswith("udp:"):
+        socket = self.traits.socket
+        if socket is None or self.path or not socket.startswith("udp:"):
             return None
         remote = _datagram_remote(self.received or self.contact)
-        return None if remote is None else Flow("UDP", _socket_address(traits.socket), remote)
+        return None if remote is None else Flow("UDP", _socket_address(socket), remote)
 
     @property
     def nated(self) -> bool:
@@ -160,6 +169,7 @@ def bound_as(
     aor: str,
     contact: str,
     received: str | None,
+    path: tuple[str, ...],
     expires: float,
     call_id: str,
     cseq: int,
@@ -171,7 +181,7 @@ def bound_as(
     """Make a binding whose traits are at hand, for a fifth of what `Binding` with its defaults costs."""
     binding = _new(Binding)
     binding.__attrs_init__(
-        aor, contact, received, expires, call_id, cseq, instance, reg_id, last_modified, traits, flow
+        aor, contact, received, path, expires, call_id, cseq, instance, reg_id, last_modified, traits, flow
     )
     return binding
 

@@ -49,7 +49,6 @@ class Terms:
             before = previous.traits
             aor, flags, cflags = previous.aor, before.flags, before.cflags & ~NATED
         traits = _traits_of(
-            self.path,
             wanted.q,
             self.user_agent,
             flow.transport,
@@ -64,6 +63,7 @@ class Terms:
             aor,
             wanted.contact,
             self.received,
+            self.path,
             now + seconds,
             self.call_id,
             self.cseq,
@@ -104,7 +104,6 @@ def read_terms(
 
 @lru_cache(maxsize=4096)
 def _traits_of(
-    path: tuple[str, ...],
     q: float,
     user_agent: str,
     transport: str,
@@ -116,4 +115,4 @@ def _traits_of(
     # the same few come from every phone
     if not user_agent.isprintable():
         user_agent = "".join([char if char.isprintable() else "?" for char in user_agent])
-    return shared_traits(path, q, user_agent, socket_name(transport, local), flags, cflags, methods)
+    return shared_traits(q, user_agent, socket_name(transport, local), flags, cflags, methods)
