@@ -46,14 +46,18 @@ def processor_seconds(root: int) -> float:
 
 
 def memory_kb(root: int) -> int:
-    """Give the proportional set size of a process tree: shared pages are counted once."""
+    """Give the proportional set size of a process tree: pages that processes share are counted once.
+
+    Pages that can be read from a file again are left out: programs and libraries. Their share changes by
+    megabytes when anybody else starts or ends a program of the same kind.
+    """
     total = 0
     for pid in tree(root):
         try:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        total += sum(int(line.split()[1]) for line in lines if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
     return total
 
 

@@ -46,7 +46,7 @@ def test_harness_measures_every_scenario(tmp_path):
     # so few calls may find room in what the interpreter has already
     assert {f"{when}_{nth}_kb" for when in ("up", "after") for nth in ("first", "second")} < set(calls)
     assert registrations["what"] == "registrations"
-    assert {"kb_per_10000", "settled_kb_per_10000", "restarted_kb_per_10000"} < set(registrations)
+    assert {"grown_kb", "settled_kb", "restarted_kb"} < set(registrations)
     done = [(row["kind"], row["act"]) for row in found["growth"]]
     assert done == [
         *(("calls", "call"), ("calls", "registration")),

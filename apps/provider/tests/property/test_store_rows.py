@@ -133,6 +133,11 @@ changes = st.tuples(
             "user_agent": st.sampled_from(["x", "y"]),
             "q": st.just(0.5),
             "path": st.just(("<sip:p>",)),
+            "received": st.sampled_from(["sip:r", "sip:s"]),
+            "cflags": st.just(64),
+            "methods": st.just(3),
+            "instance": st.just("<urn:i>"),
+            "reg_id": st.sampled_from([1, 2]),
         },
     ),
 )

@@ -57,6 +57,7 @@ def test_a_binding_comes_back_as_it_was(store: Store, make_binding: MakeBinding,
     written(store, save_binding=(binding,))
     [loaded] = store.load_bindings(at)
     assert same(loaded) == same(binding)
+    assert loaded.traits is binding.traits
 
 
 def test_the_last_write_of_a_binding_counts(store: Store, make_binding: MakeBinding, at: datetime) -> None:

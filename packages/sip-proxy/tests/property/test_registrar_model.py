@@ -226,14 +226,14 @@ class RegistrarModel(RuleBasedStateMachine):
         assert len(self.location) == bool(held)
 
     @invariant()
-    def every_file_is_of_something_held(self) -> None:
+    def what_is_held_is_filed_and_the_files_hold_little_else(self) -> None:
         held = self.location.get(AOR)
-        filed = [second for second, aors in self.location._filed.items() if AOR in aors]
-        ends = [binding.expires for binding in held]
-        assert len(filed) == bool(held)
-        assert not held or filed[0] <= min(ends)
-        assert {binding.due for binding in held} == set(filed)
-        assert set(filed) <= set(self.location._seconds)
+        names = [(second, aor) for second, aors in self.location._filed.items() for aor in aors]
+        assert {binding.due for binding in held} <= {second for second, _ in names}
+        assert len({binding.due for binding in held}) == bool(held)
+        assert all(binding.due <= binding.expires + 1 for binding in held)
+        assert len(names) <= 2 * len(held)
+        assert sorted(self.location._filed) == sorted(self.location._seconds)
 
 
 def host_of(contact: str) -> str:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import attrs
 import pytest
 
 from trunkline.sip_parser import LocalProtocolError, Request, Response
@@ -154,11 +155,24 @@ def test_refresh_takes_an_equivalent_uri_for_the_same() -> None:
     assert len(house.location.get(ALICE)) == 1
 
 
+def test_phones_of_one_kind_share_what_they_have_in_common() -> None:
+    house = House()
+    agent = {"User_Agent": "Phone/1.0"}
+    for name in ("alice", "bob"):
+        message = request(f"<sip:{name}@198.51.100.5>;q=0.5", **agent)
+        house.registrar.register(message, f"{name}@example.test", UDP, at=AT)
+    [one], [other] = house.location.get(ALICE), house.location.get("bob@example.test")
+    assert one.traits is other.traits
+    assert (one.q, one.user_agent, one.socket, one.path) == (0.5, "Phone/1.0", "udp:192.0.2.1:5060", ())
+    made = Binding(ALICE, "sip:a@b", q=0.5, user_agent="Phone/1.0", socket="udp:192.0.2.1:5060")
+    assert made.traits is one.traits
+
+
 def test_refresh_keeps_flags_an_administrator_set() -> None:
     house = House()
     house.register(request(PHONE), nated=True)
     [binding] = house.location.get(ALICE)
-    binding.flags, binding.cflags = 5, binding.cflags | 2
+    binding.traits = attrs.evolve(binding.traits, flags=5, cflags=binding.cflags | 2)
     house.register(request(PHONE))
     [binding] = house.location.get(ALICE)
     assert (binding.flags, binding.cflags) == (5, 2)

@@ -50,6 +50,8 @@ class Directory:
     def learn(self, name: Name, subscriber: Subscriber | None, *, now: float) -> None:
         """Keep what the table says of `name`."""
         known = self._known
+        if subscriber is not None and name == (subscriber.username, subscriber.domain):
+            name = subscriber.username, subscriber.domain  # the same texts, held once
         known[name] = float(now + ABSENT_FOR) if subscriber is None else subscriber
         known.move_to_end(name)
         if len(known) > self._size:

@@ -30,6 +30,8 @@ class Registrations:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._outbound = stack.ways.flows.outbound
+        self._headers = (*stack.server_header, SUPPORTED) if self._outbound else stack.server_header
 
     def register(
         self, transaction: ServerTransaction, context: RequestContext, decision: Register, now: float
@@ -40,7 +42,7 @@ class Registrations:
         if not stack.storing:
             stack.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), now)
             return
-        nated, outbound = context.nated, stack.ways.flows.outbound
+        nated, outbound = context.nated, self._outbound
         registration = stack.registrar.register(
             request,
             decision.address_of_record,
@@ -48,7 +50,7 @@ class Registrations:
             at=context.at,
             received=received_uri(flow) if nated or (outbound and self._binds_flow(request)) else None,
             nated=nated,
-            headers=(*stack.server_header, SUPPORTED) if outbound else stack.server_header,
+            headers=self._headers,
         )
         response = registration.response
         if outbound:
@@ -87,7 +89,7 @@ class Registrations:
 
     def _binds_flow(self, request: Request) -> bool:
         """Tell whether a REGISTER is about a flow: where it comes from is then the way back, NAT or not."""
-        if "outbound" not in request.supported:
+        if "supported" not in request.headers or "outbound" not in request.supported:
             return False
         return any("reg-id" in contact.params for contact in request.contacts)
 

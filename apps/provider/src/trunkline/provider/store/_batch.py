@@ -74,7 +74,7 @@ class Batch:
         if previous is not None:
             if previous.contact != binding.contact:
                 self.remove_binding(previous)
-            elif _rows.kept_by_refresh(previous) == _rows.kept_by_refresh(binding):
+            elif _rows.is_only_refreshed(previous, binding):
                 row = _rows.refresh_row(binding)
                 key = row[:3]
                 if key not in self._bindings:

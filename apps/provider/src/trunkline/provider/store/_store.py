@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, func, select, text
@@ -348,7 +349,10 @@ class Store:
 
 
 def _subscriber(row: Any) -> Subscriber | None:
-    return None if row is None else Subscriber(*(value or "" for value in row))
+    if row is None:
+        return None
+    username, domain, *others = [value or "" for value in row]
+    return Subscriber(username, intern(domain), *others)
 
 
 def _is_about_a_row(error: Exception) -> bool:

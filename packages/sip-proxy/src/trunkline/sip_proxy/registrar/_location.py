@@ -7,8 +7,9 @@ at start).
 Strategy. Most addresses of record have one contact, so the table holds that `Binding` itself and a tuple
 only where there are several. To expire without walking the table, each address of record is filed under one
 second: the earliest any of its bindings could end. A refresh moves that end later and leaves the file
-alone; when the second comes, what is still alive is filed anew. So a refresh costs nothing here, and the
-files never hold more than the table.
+alone; when the second comes, what is still alive is filed anew. So a refresh costs nothing here. A binding
+knows under which second it is filed: a name that is found in another file is out of date and means nothing.
+The files are cleared of those before they hold more of them than the table has addresses.
 """
 
 import heapq
@@ -25,13 +26,13 @@ __all__ = ["Location"]
 class Location:
     """Hold the bindings of every address of record."""
 
-    __slots__ = ("_contacts", "_entries", "_filed", "_seconds")
+    __slots__ = ("_contacts", "_entries", "_filed", "_out_of_date", "_seconds")
 
     def __init__(self) -> None:
         self._entries: dict[str, Binding | tuple[Binding, ...]] = {}
-        # dicts for sets: for some hundred strings they take half the memory
-        self._filed: dict[int, dict[str, None]] = {}
+        self._filed: dict[int, list[str]] = {}
         self._seconds: list[int] = []
+        self._out_of_date = 0
         self._contacts = 0
 
     def __len__(self) -> int:
@@ -141,8 +142,6 @@ class Location:
             end = min([binding.expires for binding in bindings if binding.expires], default=0)
         if not end or not filed or end <= filed - 1:
             due = _shared(ceil(end))
-            if due != filed:
-                self._file(aor, filed, due)
         for binding in bindings:
             binding.due = due
         self._contacts += len(bindings)
@@ -152,6 +151,10 @@ class Location:
             entries[aor] = bindings
         elif held is not None:
             del entries[aor]
+        if due != filed:
+            self._file(aor, filed, due)
+        if self._out_of_date > len(entries):
+            self._file_all_anew()
 
     def expire(self, at: datetime) -> list[BindingChanged]:
         """Forget the bindings that have ended.
@@ -165,12 +168,9 @@ class Location:
         now = at.timestamp()
         changes: list[BindingChanged] = []
         while self._seconds and self._seconds[0] <= now:
-            for aor in sorted(self._filed.pop(heapq.heappop(self._seconds), ())):
-                held = self.get(aor)
+            for aor in self._taken_out(heapq.heappop(self._seconds)):
                 alive = []
-                for binding in held:
-                    # 0 says: not filed any more, so that `replace` files it anew
-                    binding.due = 0
+                for binding in self.get(aor):
                     if binding.expires and binding.expires <= now:
                         changes.append(BindingChanged("expired", binding))
                     else:
@@ -183,21 +183,40 @@ class Location:
         return self._seconds[0] if self._seconds else None
 
     def _file(self, aor: str, old: int, new: int) -> None:
-        if old:
-            aors = self._filed[old]
-            aors.pop(aor, None)
-            if not aors:
-                del self._filed[old]
+        """File an address of record under a second instead of another one; 0 = none."""
         if new:
-            aors_then = self._filed.get(new)
-            if aors_then is None:
-                aors_then = self._filed[new] = {}
+            aors = self._filed.get(new)
+            if aors is None:
+                self._filed[new] = [aor]
                 heapq.heappush(self._seconds, new)
-                if len(self._seconds) > 2 * len(self._filed) + 64:
-                    # seconds whose file was emptied stay in the heap until they come; not for ever
-                    self._seconds = list(self._filed)
-                    heapq.heapify(self._seconds)
-            aors_then[aor] = None
+            else:
+                aors.append(aor)
+        if old:
+            self._out_of_date += 1
+
+    def _taken_out(self, second: int) -> list[str]:
+        """Take the file of a second out; gives the addresses of record that are filed there, in order."""
+        filed = []
+        for aor in sorted(self._filed.pop(second)):
+            held = self.get(aor)
+            if not held or held[0].due != second:
+                self._out_of_date -= 1
+                continue
+            for binding in held:
+                # 0 says: not filed any more, so that `replace` files it anew
+                binding.due = 0
+            filed.append(aor)
+        return filed
+
+    def _file_all_anew(self) -> None:
+        filed: dict[int, list[str]] = {}
+        for aor, bindings in self.items():
+            if bindings[0].due:
+                filed.setdefault(bindings[0].due, []).append(aor)
+        self._filed = filed
+        self._seconds = list(filed)
+        heapq.heapify(self._seconds)
+        self._out_of_date = 0
 
 
 @lru_cache(maxsize=64)

@@ -30,10 +30,11 @@ def contact_line(binding: Binding, now_epoch: float, permanent: int) -> str:
     expires = binding.expires
     left = (int(expires - now_epoch) or 1) if expires else permanent
     text = f"<{binding.contact}>;expires={left}"
-    if binding.q == 1 and binding.received is None and binding.instance is None:
+    q = binding.traits.q
+    if q == 1 and binding.received is None and binding.instance is None:
         return text
-    if 0 <= binding.q < 1:
-        text += f";q={binding.q:.3g}"
+    if 0 <= q < 1:
+        text += f";q={q:.3g}"
     if binding.received is not None:
         text += f';received="{binding.received}"'
     if binding.instance is not None:

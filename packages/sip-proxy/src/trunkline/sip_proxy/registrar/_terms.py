@@ -4,7 +4,7 @@ Here: the request's share of a binding, and making the binding. Not here: what e
 (`_contacts.py`), nor which binding it replaces (`_update.py`).
 """
 
-from sys import intern
+from functools import lru_cache
 from typing import Final
 
 import attrs
@@ -12,7 +12,7 @@ import attrs
 from trunkline.sip_parser import Request
 from trunkline.sip_transaction import Flow
 
-from ._bindings import NATED, Binding, socket_name
+from ._bindings import NATED, Binding, Traits, bound_as, shared_traits, socket_name
 from ._contacts import ContactRequest, check_storable, delta_seconds, methods_of
 
 __all__ = ["Terms", "read_terms"]
@@ -30,6 +30,7 @@ class Terms:
     expires: int | None
     """Seconds asked for with Expires, for contacts that do not say; None = the header is absent."""
     user_agent: str
+    """As it came, cut to what we store."""
     methods: int | None
     """From Allow, as bits; None = the header is absent."""
     flow: Flow
@@ -45,24 +46,30 @@ class Terms:
         flow = self.flow
         flags = cflags = 0
         if previous is not None:
-            aor, flags, cflags = previous.aor, previous.flags, previous.cflags & ~NATED
-        return Binding(
+            before = previous.traits
+            aor, flags, cflags = previous.aor, before.flags, before.cflags & ~NATED
+        traits = _traits_of(
+            wanted.q,
+            self.user_agent,
+            flow.transport,
+            flow.local,
+            flags,
+            cflags | NATED if self.nated else cflags,
+            self.methods if wanted.methods is None else wanted.methods,
+        )
+        now = self.now
+        return bound_as(
+            traits,
             aor,
             wanted.contact,
             self.received,
             self.path,
-            wanted.q,
-            self.now + seconds,
+            now + seconds,
             self.call_id,
             self.cseq,
-            self.user_agent,
-            socket_name(flow.transport, flow.local),
-            flags,
-            cflags | NATED if self.nated else cflags,
-            self.methods if wanted.methods is None else wanted.methods,
             wanted.instance,
             wanted.reg_id,
-            self.now,
+            now,
             flow if flow.connection else None,
         )
 
@@ -80,11 +87,12 @@ def read_terms(
     check_storable(call_id, _MAX_CALL_ID, "Call-ID")
     expires = headers.get("expires")
     allow = headers.get("allow")
+    user_agent = headers.get("user-agent")
     return Terms(
         call_id,
         request.cseq.number,
         None if expires is None else delta_seconds(expires),
-        _user_agent(headers.get("user-agent")),
+        user_agent[:_MAX_USER_AGENT] if user_agent else "",
         None if allow is None else methods_of(allow),
         flow,
         path,
@@ -94,11 +102,17 @@ def read_terms(
     )
 
 
-def _user_agent(text: str | None) -> str:
-    if not text:
-        return ""
-    text = text[:_MAX_USER_AGENT]
-    if not text.isprintable():
-        text = "".join([char if char.isprintable() else "?" for char in text])
-    # the same few names come from every phone
-    return intern(text)
+@lru_cache(maxsize=4096)
+def _traits_of(
+    q: float,
+    user_agent: str,
+    transport: str,
+    local: tuple[str, int],
+    flags: int,
+    cflags: int,
+    methods: int | None,
+) -> Traits:
+    # the same few come from every phone
+    if not user_agent.isprintable():
+        user_agent = "".join([char if char.isprintable() else "?" for char in user_agent])
+    return shared_traits(q, user_agent, socket_name(transport, local), flags, cflags, methods)
