@@ -68,7 +68,7 @@ class DefaultPolicy:
             if realm is not None and credentials is not None:
                 names.append((username_of(credentials), realm))
         if not registers and method != "CANCEL":
-            callee = context.callee
+            callee = context.callee()
             if callee is not None and callee not in context.location:
                 names.append(name_of(callee))
         return names
@@ -167,20 +167,18 @@ class DefaultPolicy:
         request = context.request
         if request.method == "CANCEL":
             return Refuse(481)
-        caller = request.from_.uri
-        uri = request.parsed_uri
-        if not isinstance(uri, Uri):
+        callee = context.callee()
+        if callee is None and not isinstance(request.parsed_uri, Uri):
             return Refuse(404, "No Route To This Kind Of Address")
-        realm = self._realm(context)
-        if realm is not None and isinstance(caller, Uri):
-            refusal = self._authenticate(context, realm, user_of(caller))
-            if refusal is not None:
-                return refusal
-        callee = context.callee
+        caller = request.from_.uri
+        if isinstance(caller, Uri):
+            realm = context.domains.canonical(caller.host, caller.port)
+            if realm is not None:
+                refusal = self._authenticate(context, realm, user_of(caller))
+                if refusal is not None:
+                    return refusal
         if callee is None:
-            if context.domains.canonical(uri.host, uri.port) is None:
-                return self._outbound(context, uri)
-            return Refuse(484) if request.method in ALLOWED else Refuse(405, headers=(("Allow", ALLOW),))
+            return self._nobody(context)
         targets = context.binding_targets(callee)
         if targets:
             for target in targets:
@@ -189,6 +187,14 @@ class DefaultPolicy:
         name = name_of(callee)
         known = callee in context.location or context.directory.get(name) is not None
         return Refuse(480 if known else 484 if self._is_incomplete(name[0]) else 404)
+
+    def _nobody(self, context: RequestContext) -> Decision:
+        """Decide about a request to another domain, or to one of ours as such."""
+        request = context.request
+        uri = request.parsed_uri
+        if isinstance(uri, Uri) and context.domains.canonical(uri.host, uri.port) is None:
+            return self._outbound(context, uri)
+        return Refuse(484) if request.method in ALLOWED else Refuse(405, headers=(("Allow", ALLOW),))
 
     def _is_incomplete(self, user: str) -> bool:
         """Tell whether nobody's number may become somebody's when more of it is dialled (RFC 3578)."""

@@ -138,9 +138,8 @@ class RequestContext:
             nated = self._nated = nated(self.request, self.flow)
         return nated
 
-    @property
     def callee(self) -> str | None:
-        """The address of record of ours that the Request-URI names; None when it names none, or no user.
+        """Return the address of record of ours that the Request-URI names; None where it names none.
 
         It is worked out once, though both the question whom to load and the decision need it.
         """

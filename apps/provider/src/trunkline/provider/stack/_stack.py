@@ -389,10 +389,10 @@ class Stack:
         response, flow = effect.response, effect.flow
         # one whose parties cannot be read counts as none: the transaction's timer deals with that
         response.read_parties()
-        if (
-            response.status < 300
-            and response.first_contact is not None
-            and (flow.connection or nat_tests(response, flow, NAT_TESTS_OF_CONTACT))
+        if response.status < 300 and (
+            response.first_contact is not None
+            if flow.connection
+            else nat_tests(response, flow, NAT_TESTS_OF_CONTACT)
         ):
             sent = effect.transaction.request.headers
             recorded = response.headers.get_all("record-route")
