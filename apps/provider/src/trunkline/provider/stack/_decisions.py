@@ -99,9 +99,9 @@ class Decisions:
         request, flow = context.request, context.flow
         if decision.in_dialog:
             self._stack.keep_credentials(request)
-        if "contact" in request.headers and len(request.vias) == 1:
-            if flow.connection or context.nated or wants_flow(request.first_contact):
-                self._stack.ways.mend_contact(request, flow)
+        is_straight = "contact" in request.headers and len(request.vias) == 1
+        if is_straight and (flow.connection or context.nated or wants_flow(request.first_contact)):
+            self._stack.ways.mend_contact(request, flow)
         self._stack.calls.forward(transaction, context, decision, now)
 
 
