@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from trunkline.provider.directory import Name
-from trunkline.sip_parser import DigestCredentials, Uri, unescape
+from trunkline.sip_parser import DigestCredentials, Uri
 from trunkline.sip_proxy import Target, Verdict, consume_credentials
 
 from ._decisions import Challenge, Decision, Forward, Refuse, Register, Reply, Unlocated
 from ._redirections import RedirectContext
-from ._request import RequestContext
+from ._request import RequestContext, user_of
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, REFER, SUBSCRIBE, NOTIFY, UPDATE"
 ALLOWED = frozenset(ALLOW.split(", "))
@@ -67,9 +67,10 @@ class DefaultPolicy:
             credentials = None if realm is None else context.credentials(realm)
             if realm is not None and credentials is not None:
                 names.append((username_of(credentials), realm))
-        callee = None if registers else self._callee(context)
-        if callee is not None and "@".join(callee) not in context.location:
-            names.append(callee)
+        if not registers and method != "CANCEL":
+            callee = context.callee()
+            if callee is not None and callee not in context.location:
+                names.append(name_of(callee))
         return names
 
     def request(self, context: RequestContext) -> Decision:
@@ -166,28 +167,34 @@ class DefaultPolicy:
         request = context.request
         if request.method == "CANCEL":
             return Refuse(481)
-        caller = request.from_.uri
-        uri = request.parsed_uri
-        if not isinstance(uri, Uri):
+        callee = context.callee()
+        if callee is None and not isinstance(request.parsed_uri, Uri):
             return Refuse(404, "No Route To This Kind Of Address")
-        realm = self._realm(context)
-        if realm is not None and isinstance(caller, Uri):
-            refusal = self._authenticate(context, realm, user_of(caller))
-            if refusal is not None:
-                return refusal
-        domain = context.domains.canonical(uri.host, uri.port)
-        if domain is None:
-            return self._outbound(context, uri)
-        if not uri.user:
-            return Refuse(484) if request.method in ALLOWED else Refuse(405, headers=(("Allow", ALLOW),))
-        user = user_of(uri)
-        targets = context.binding_targets(f"{user}@{domain}")
+        caller = request.from_.uri
+        if isinstance(caller, Uri):
+            realm = context.domains.canonical(caller.host, caller.port)
+            if realm is not None:
+                refusal = self._authenticate(context, realm, user_of(caller))
+                if refusal is not None:
+                    return refusal
+        if callee is None:
+            return self._nobody(context)
+        targets = context.binding_targets(callee)
         if targets:
             for target in targets:
                 target.ring_timeout = self.ring_timeout
             return Forward(targets)
-        known = f"{user}@{domain}" in context.location or context.directory.get((user, domain)) is not None
-        return Refuse(480 if known else 484 if self._is_incomplete(user) else 404)
+        name = name_of(callee)
+        known = callee in context.location or context.directory.get(name) is not None
+        return Refuse(480 if known else 484 if self._is_incomplete(name[0]) else 404)
+
+    def _nobody(self, context: RequestContext) -> Decision:
+        """Decide about a request to another domain, or to one of ours as such."""
+        request = context.request
+        uri = request.parsed_uri
+        if isinstance(uri, Uri) and context.domains.canonical(uri.host, uri.port) is None:
+            return self._outbound(context, uri)
+        return Refuse(484) if request.method in ALLOWED else Refuse(405, headers=(("Allow", ALLOW),))
 
     def _is_incomplete(self, user: str) -> bool:
         """Tell whether nobody's number may become somebody's when more of it is dialled (RFC 3578)."""
@@ -231,14 +238,6 @@ class DefaultPolicy:
         claimed = request.to.uri if request.method == "REGISTER" else request.from_.uri
         return context.domains.canonical(claimed.host, claimed.port) if isinstance(claimed, Uri) else None
 
-    def _callee(self, context: RequestContext) -> Name | None:
-        request = context.request
-        uri = request.parsed_uri
-        if request.method == "CANCEL" or not isinstance(uri, Uri):
-            return None
-        domain = context.domains.canonical(uri.host, uri.port)
-        return (user_of(uri), domain) if domain is not None and uri.user else None
-
     _by_method: ClassVar[dict[str, Callable[[DefaultPolicy, RequestContext], Decision]]] = {
         "REGISTER": _register,
         "OPTIONS": _options,
@@ -250,10 +249,10 @@ def no_subscriber(algorithm: str) -> str | None:
     return None
 
 
-def user_of(uri: Uri) -> str:
-    """Return the user part, unescaped; it may hold an @ of its own."""
-    user = uri.user
-    return "" if user is None else unescape(user) if "%" in user else user
+def name_of(address_of_record: str) -> Name:
+    """Return the name that the directory has for an address of record; its user may hold an @ of its own."""
+    user, _, domain = address_of_record.rpartition("@")
+    return user, domain
 
 
 def username_of(credentials: DigestCredentials) -> str:

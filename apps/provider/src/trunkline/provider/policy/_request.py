@@ -124,6 +124,7 @@ class RequestContext:
     identity: Name | None = None
     "The subscriber in whose name the request is made, once the policy believes it."
     _found: tuple[str, DigestCredentials | None] | None = attrs.field(default=None, init=False, repr=False)
+    _callee: str | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def nated(self) -> bool:
@@ -137,6 +138,20 @@ class RequestContext:
             nated = self._nated = nated(self.request, self.flow)
         return nated
 
+    def callee(self) -> str | None:
+        """Return the address of record of ours that the Request-URI names; None where it names none.
+
+        It is worked out once, though both the question whom to load and the decision need it.
+        """
+        callee = self._callee
+        if callee is None:
+            uri = self.request.parsed_uri
+            if isinstance(uri, Uri) and uri.user:
+                domain = self.domains.canonical(uri.host, uri.port)
+                if domain is not None:
+                    callee = self._callee = f"{user_of(uri)}@{domain}"
+        return callee
+
     def credentials(self, realm: str) -> DigestCredentials | None:
         """Return the digest credentials for a realm, None when there are none that can be read.
 
@@ -149,3 +164,9 @@ class RequestContext:
             proxy = self.request.method != "REGISTER"
             found = self._found = realm, find_credentials(self.request, realm, proxy=proxy)
         return found[1]
+
+
+def user_of(uri: Uri) -> str:
+    """Return the user part, unescaped; it may hold an @ of its own."""
+    user = uri.user
+    return "" if user is None else unescape(user) if "%" in user else user

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import structlog
@@ -43,7 +43,7 @@ from trunkline.sip_transaction import Flow, ServerTransaction
 
 from ._effects import AskRelay, Barrier, Write
 from ._media import MediaRules, family_of, has_sdp, put_sdp, sdp_family
-from ._records import BY, call_listing, from_journal, journal_text, open_call
+from ._records import call_listing, from_journal, journal_text, open_call
 
 if TYPE_CHECKING:
     from ._stack import Stack
@@ -172,11 +172,12 @@ class Calls:
         initial = request.method == "INVITE" and not decision.in_dialog
         if initial:
             self._tell(self.watch.invite(request, at=context.at, flow=context.flow))
+        targets: list[Target] = []
         for target in decision.targets:
             if not isinstance(target, Target):
                 self._locate(transaction, context, decision, initial, now)
                 return
-        targets = cast("list[Target]", decision.targets)
+            targets.append(target)
         self._forward_to(targets, transaction, context, decision, initial, now)
 
     def within(self, request: Request, flow: Flow, place: Place) -> Leg:
@@ -493,7 +494,9 @@ class Calls:
     def _ended(self, fact: CallEnded) -> None:
         # whichever of several callees hung up, the call is the caller's one call
         at = acct.milliseconds(fact.at, "CallEnded")
-        entries = self.rules.ended(fact.call.user, at, BY[fact.by], fact.cause)
+        side = fact.by
+        by = "caller" if side is Side.CALLER else "callee" if side is Side.CALLEE else "server"
+        entries = self.rules.ended(fact.call.user, at, by, fact.cause)
         self.relayed.discard(fact.call.call_id)
         number = self._numbers.pop(fact.call.key, None)
         self._stack.emit(Write("call_ended", (entries.acc, entries.cdr, number)))

@@ -99,13 +99,15 @@ class Decisions:
         request, flow = context.request, context.flow
         if decision.in_dialog:
             self._stack.keep_credentials(request)
-        if "contact" in request.headers and len(request.vias) == 1:
-            contacts = request.contacts
-            if flow.connection or context.nated or (contacts and wants_flow(contacts[0])):
-                self._stack.ways.mend_contact(request, flow)
+        is_straight = "contact" in request.headers and len(request.vias) == 1
+        if is_straight and (flow.connection or context.nated or wants_flow(request.first_contact)):
+            self._stack.ways.mend_contact(request, flow)
         self._stack.calls.forward(transaction, context, decision, now)
 
 
-def wants_flow(contact: NameAddr) -> bool:
+def wants_flow(contact: NameAddr | None) -> bool:
     """Tell whether a phone wants the requests of its dialog by the flow it speaks over (RFC 5626 §4.3)."""
-    return isinstance(contact.uri, Uri) and "ob" in contact.uri.params
+    if contact is None:
+        return False
+    uri = contact.uri
+    return isinstance(uri, Uri) and "ob" in uri.params

@@ -53,9 +53,8 @@ class Dialogs:
         place, _, way = known
         stack.statistics.fwd_requests += 1
         if "contact" in request.headers and len(request.vias) == 1:
-            contacts = request.contacts
             nated = flow.connection or stack._is_nated(request, flow)
-            if nated or (contacts and wants_flow(contacts[0])):
+            if nated or wants_flow(request.first_contact):
                 stack.ways.mend_contact(request, flow)
         leg = stack.calls.within(request, flow, place)
         effects = stack.core.forward_settled(transaction, Target(request.uri, way), now=now, user=leg)

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any
 
 from trunkline import acct
 from trunkline.sip_parser import RemoteProtocolError, Uri, parse_uri
-from trunkline.sip_proxy import Call, CallState, Side
+from trunkline.sip_proxy import Call, CallState
 
 if TYPE_CHECKING:
     from trunkline.sip_proxy.watch import Leg
     from trunkline.sip_transaction import Flow
 
-BY = {Side.CALLER: "caller", Side.CALLEE: "callee", Side.PROXY: "server"}
 _NO_EXTRA: dict[str, str] = {}
 "Our accounting rows have no further columns: one for all calls, never changed."
 _as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_CALL = (
-    '{"call":{"call_id":%s,"from_tag":%s,"start":"%s","caller":%s,"callee":%s,"request_uri":%s,"source":%s,'
-    '"method":%s,"ringing":%s,"answer":%s,"to_tag":%s,"code":%d,"reason":%s,"extra":%s},'
-    '"watched":{"caller":%s,"callee":%s,"legs":[%s],"caller_contact":%s%s,"caller_cseq":%d,"caller_flow":%s%s%s},'
-    '"relayed":%s}'
-)
-_LEG = '{"to_tag":%s,"contact":%s,"cseq":%d,"flow":%s,"is_confirmed":%s,"session_interval":%s'
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(maxsize=4096)
 def party(uri: str) -> str:
     """Write a party as it stands in a call record: user@host, or the URI where it has none."""
     try:
@@ -59,50 +55,74 @@ def journal_text(call: Call, opened: acct.OpenCall, *, relayed: bool) -> str:
     shown while the server is down. The text is that of `OpenCall.to_record` and `Call.path_record`, put
     together without them: two dicts and a walk through them, for each call, cost several times as much.
     """
-    ringing, answer, extra, legs = opened.ringing, opened.answer, opened.extra, call.legs
-    return _CALL % (
-        _quoted(opened.call_id),
-        _quoted(opened.from_tag),
-        opened.start.isoformat(),
-        _quoted(opened.caller),
-        _quoted(opened.callee),
-        _quoted(opened.request_uri),
-        _quoted(opened.source),
-        _quoted(opened.method),
-        "null" if ringing is None else f'"{ringing.isoformat()}"',
-        "null" if answer is None else f'"{answer.isoformat()}"',
-        _quoted(opened.to_tag),
-        opened.code,
-        _quoted(opened.reason),
-        _as_json(extra) if extra else "{}",
-        _quoted(call.caller),
-        _quoted(call.callee),
-        ",".join([_leg_text(leg) for leg in legs.values()]) if len(legs) != 1 else _leg_text(*legs.values()),
-        _quoted(call.caller_contact),
-        f',"caller_route_set":{_as_json(call.caller_route_set)}' if call.caller_route_set else "",
-        call.caller_cseq,
-        "null" if call.caller_flow is None else _flow_text(call.caller_flow),
-        ',"is_acknowledged":true' if call.is_acknowledged else "",
-        "" if call.max_duration is None else f',"max_duration":{_as_json(call.max_duration)}',
-        "true" if relayed else "false",
+    call_id, from_tag, caller, callee, request_uri, source, method, to_tag, reason, uri, other, contact = (
+        _escaped(
+            opened.call_id, opened.from_tag, opened.caller, opened.callee, opened.request_uri, opened.source,
+            opened.method, opened.to_tag, opened.reason, call.caller, call.callee, call.caller_contact,
+        )
+    )  # fmt: skip
+    ringing = "null" if opened.ringing is None else f'"{_time_text(opened.ringing)}"'
+    answer = "null" if opened.answer is None else f'"{_time_text(opened.answer)}"'
+    extra = _as_json(opened.extra) if opened.extra else "{}"
+    legs = ",".join([_leg_text(leg) for leg in call.legs.values()])
+    flow = "null" if call.caller_flow is None else _flow_text(call.caller_flow)
+    more = ""
+    if call.caller_route_set:
+        more = f',"caller_route_set":{_as_json(call.caller_route_set)}'
+    if call.is_acknowledged:
+        more += ',"is_acknowledged":true'
+    if call.max_duration is not None:
+        more += f',"max_duration":{_as_json(call.max_duration)}'
+    return (
+        f'{{"call":{{"call_id":"{call_id}","from_tag":"{from_tag}","start":"{_time_text(opened.start)}",'
+        f'"caller":"{caller}","callee":"{callee}","request_uri":"{request_uri}","source":"{source}",'
+        f'"method":"{method}","ringing":{ringing},"answer":{answer},"to_tag":"{to_tag}",'
+        f'"code":{opened.code},"reason":"{reason}","extra":{extra}}},'
+        f'"watched":{{"caller":"{uri}","callee":"{other}","legs":[{legs}],"caller_contact":"{contact}",'
+        f'"caller_cseq":{call.caller_cseq},"caller_flow":{flow}{more}}},'
+        f'"relayed":{"true" if relayed else "false"}}}'
     )
 
 
 def _leg_text(leg: Leg) -> str:
-    text = _LEG % (
-        _quoted(leg.to_tag),
-        _quoted(leg.contact),
-        leg.cseq,
-        "null" if leg.flow is None else _flow_text(leg.flow),
-        "true" if leg.is_confirmed else "false",
-        "null" if leg.session_interval is None else leg.session_interval,
-    )
-    return f'{text},"route_set":{_as_json(leg.route_set)}}}' if leg.route_set else text + "}"
+    to_tag, contact = _escaped(leg.to_tag, leg.contact)
+    flow = "null" if leg.flow is None else _flow_text(leg.flow)
+    more = ""
+    if leg.cseq:
+        more = f',"cseq":{leg.cseq}'
+    if leg.is_confirmed:
+        more += ',"is_confirmed":true'
+    if leg.session_interval is not None:
+        more += f',"session_interval":{leg.session_interval}'
+    if leg.route_set:
+        more += f',"route_set":{_as_json(leg.route_set)}'
+    return f'{{"to_tag":"{to_tag}","contact":"{contact}","flow":{flow}{more}}}'
 
 
 def _flow_text(flow: Flow) -> str:
-    local, remote = flow.local, flow.remote
-    return f'["{flow.transport}",{_quoted(local[0])},{local[1]},{_quoted(remote[0])},{remote[1]}]'
+    here, there = _escaped(flow.local[0], flow.remote[0])
+    return f'["{flow.transport}","{here}",{flow.local[1]},"{there}",{flow.remote[1]}]'
+
+
+def _escaped(*texts: str) -> tuple[str, ...]:
+    """Give texts as they stand within the quotes of JSON: nearly always as they are, which one look tells."""
+    whole = "".join(texts)
+    if len(_quoted(whole)) == len(whole) + 2:
+        return texts
+    return tuple([_quoted(text)[1:-1] for text in texts])
+
+
+def _time_text(at: datetime) -> str:
+    """Write a time down as `isoformat` does, in UTC."""
+    since = at - _EPOCH
+    second, odd = _second(since.days * 86400 + since.seconds), since.microseconds
+    return f"{second}.{str(odd).zfill(6)}+00:00" if odd else f"{second}+00:00"
+
+
+@lru_cache(maxsize=1024)
+def _second(number: int) -> str:
+    """Write down a second; many calls begin, ring and are answered in it."""
+    return (_EPOCH + timedelta(seconds=number)).isoformat()[:19]
 
 
 def from_journal(record: Mapping[str, Any]) -> tuple[Call, bool]:

@@ -123,7 +123,7 @@ class Stack:
         "False while the database refuses writes: registrations are then refused at once."
         self._clock = clock
         self._token = token
-        self._secret = secret[:32]
+        self._marker = blake2s(key=secret[:32], digest_size=6)
         self.options = options
         self.server_header = (("Server", options.user_agent),) if options.user_agent else ()
         self._out: list[Effect] = []
@@ -381,17 +381,18 @@ class Stack:
         return self._paths.permits(request, next_hop, flow, place)
 
     def _path_mark(self, call_id: str) -> str:
-        data = call_id.encode("utf-8", "surrogateescape")
-        return blake2s(data, key=self._secret, digest_size=6).hexdigest()
+        marker = self._marker.copy()
+        marker.update(call_id.encode("utf-8", "surrogateescape"))
+        return marker.hexdigest()
 
     def _response_received(self, effect: ResponseReceived, now: float) -> None:
         response, flow = effect.response, effect.flow
         # one whose parties cannot be read counts as none: the transaction's timer deals with that
         response.read_parties()
-        if (
-            response.status < 300
-            and response.first_contact is not None
-            and (flow.connection or nat_tests(response, flow, NAT_TESTS_OF_CONTACT))
+        if response.status < 300 and (
+            response.first_contact is not None
+            if flow.connection
+            else nat_tests(response, flow, NAT_TESTS_OF_CONTACT)
         ):
             sent = effect.transaction.request.headers
             recorded = response.headers.get_all("record-route")

@@ -58,6 +58,7 @@ class Ways:
         self._location = location
         self._clock = clock
         self._plain: dict[str, Flow] = {}
+        self._phones: dict[str, dict[str, Flow]] = {}
         self._behind_nat: dict[Address, None] = {}
         self._moved: dict[Address, float] = {}
         self._refused: dict[Address, float] = {}
@@ -125,19 +126,17 @@ class Ways:
 
         Of one phone's flows only the latest is a target; the next one stands in when it fails (RFC 5626 §7).
         """
-        return self._targets(address_of_record, secure=False)
+        return self._targets(address_of_record, False)
 
     def secure_binding_targets(self, address_of_record: str) -> list[Target | Unlocated]:
         """Return the targets that a request to a `sips` URI may go to: those reached by TLS."""
-        return self._targets(address_of_record, secure=True)
+        return self._targets(address_of_record, True)
 
-    def _targets(self, address_of_record: str, *, secure: bool) -> list[Target | Unlocated]:
+    def _targets(self, address_of_record: str, secure: bool) -> list[Target | Unlocated]:
         targets: list[Target | Unlocated] = []
         last_of_instance: dict[str, Target] | None = None
         for binding in self._location.lookup(address_of_record, at=self._clock()):
-            flow = binding.flow
-            if flow is None or flow.reliable:
-                flow = self._flow_by(binding, flow)
+            flow = self._by_datagram(binding) or self._flow_by(binding, binding.flow)
             if flow is None:
                 uri = _next_hop(binding)
                 is_name = isinstance(uri, Uri) and numeric(uri.host) is None
@@ -146,7 +145,7 @@ class Ways:
                 continue
             if secure and flow.transport not in SECURE:
                 continue
-            target = Target(binding.contact, flow, binding.path, binding.q, user=binding)
+            target = Target(binding.contact, flow, binding.path, binding.q, None, binding)
             if binding.instance is not None and self.flows.lives_by_flow(binding):
                 if last_of_instance is None:
                     last_of_instance = {}
@@ -157,6 +156,26 @@ class Ways:
                     continue
             targets.append(target)
         return targets
+
+    def _by_datagram(self, binding: Binding) -> Flow | None:
+        """Return the flow of a phone that registered by datagrams, remembered by what it follows from.
+
+        None where `Binding.flow` gives something else, or nothing.
+        """
+        socket = binding.socket
+        if socket is None or binding.path or socket[:4] != "udp:":
+            return None
+        text = binding.received or binding.contact
+        known = self._phones.get(socket)
+        if known is None:
+            known = self._phones[socket] = {}
+        flow = known.get(text)
+        if flow is None:
+            flow = binding.flow
+            if flow is None or flow.reliable:
+                return None
+            remember(known, text, flow)
+        return flow
 
     def binding_flow(self, binding: Binding) -> Flow | None:
         """Return the flow to a binding: the one it registered by, or one made from what was stored."""

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 NEVER = "1970-01-01 00:00:00"
 "OpenSIPS's mark of a contact that is permanent."
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = _EPOCH_UTC.replace(tzinfo=None)
+_DAY = 86400
 _LATEST = 253370764800
 _INT_MAX = 2**31 - 1
 _SECOND = timedelta(seconds=1)
@@ -53,7 +55,7 @@ def moment(epoch: float) -> str:
 
 @lru_cache(maxsize=1024)
 def _second(number: int) -> str:
-    """Write down a second; many phones register in the same one."""
+    """Write down a second; many phones register in the same one, and calls begin and end in it."""
     return str(_EPOCH + number * _SECOND)
 
 
@@ -70,12 +72,9 @@ def epoch(value: datetime | str) -> float:
 
 def instant(at: datetime) -> str:
     """Give an aware time as a column value, milliseconds kept."""
-    if at.tzinfo is not UTC:
-        at = at.astimezone(UTC)
-    # `isoformat` and an f-string take half as long again
-    return "%04d-%02d-%02d %02d:%02d:%02d.%03d000" % (  # noqa: UP031
-        at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond // 1000,
-    )  # fmt: skip
+    since = at - _EPOCH_UTC
+    second = _second(since.days * _DAY + since.seconds)
+    return f"{second}.{str(since.microseconds // 1000).zfill(3)}000"
 
 
 def split_aor(aor: str) -> tuple[str, str]:
@@ -199,14 +198,16 @@ def missed_row(row: AccRow) -> Row:
 
 def acc_row(row: AccRow) -> Row:
     """Give the row of table acc."""
-    created = row.created
+    created, duration, setup, milliseconds = row.created, row.duration, row.setuptime, row.ms_duration
+    if not (0 <= duration <= milliseconds <= _INT_MAX and 0 <= setup <= _INT_MAX):
+        duration, setup, milliseconds = bounded(duration), bounded(setup), bounded(milliseconds)
     return (
         *texts(row.method, row.from_tag, row.to_tag, row.callid, row.sip_code, row.sip_reason),
         instant(row.time),
-        bounded(row.duration),
-        bounded(row.setuptime),
+        duration,
+        setup,
         None if created is None else instant(created),
-        bounded(row.ms_duration),
+        milliseconds,
     )
 
 
