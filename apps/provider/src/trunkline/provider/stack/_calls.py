@@ -169,23 +169,34 @@ class Calls:
             if smallest is not None:  # who is told so tries again at once: that will be the call
                 self._stack.answer(transaction, 422, None, (("Min-SE", str(smallest)),), now)
                 return
-        initial = request.method == "INVITE" and not decision.in_dialog
-        if initial:
-            self._tell(self.watch.invite(request, at=context.at, flow=context.flow))
+        leg = Leg(request.method, False, False, context.flow, context.identity)
+        if request.method == "INVITE" and not decision.in_dialog:
+            leg.initial = True
+            facts = self.watch.invite(request, at=context.at, flow=context.flow)
+            if facts:
+                leg.call = facts[0].call
+                self._tell(facts)
         targets: list[Target] = []
         for target in decision.targets:
             if not isinstance(target, Target):
-                self._locate(transaction, context, decision, initial, now)
+                self._locate(transaction, context, decision, leg, now)
                 return
             targets.append(target)
-        self._forward_to(targets, transaction, context, decision, initial, now)
+        self._forward_to(targets, transaction, context, decision, leg, now)
 
-    def within(self, request: Request, flow: Flow, place: Place) -> Leg:
-        """Take a request within a watched call that offers no media and goes straight to the other party."""
+    def within(self, request: Request, flow: Flow, place: Place, number: int) -> Leg:
+        """Take a request within a watched call that offers no media and goes straight to the other party.
+
+        Args:
+            request: as received.
+            flow: the way it came.
+            place: of the call, found just now.
+            number: of its CSeq.
+        """
         call_id = place.call.call_id
         relayed = bool(self.relayed) and call_id in self.relayed
         if request.method == "BYE":
-            facts = self.watch.in_dialog(request, at=self._clock(), flow=flow, place=place)
+            facts = self.watch.hang_up(place, number, flow, at=self._clock())
             if relayed:
                 self._release_media_of_bye(request, ended=bool(facts))
             if facts:
@@ -201,7 +212,7 @@ class Calls:
         transaction: ServerTransaction,
         context: RequestContext,
         decision: Forward,
-        initial: bool,
+        leg: Leg,
         now: float,
     ) -> None:
         """Find the servers that a request is to go to, and send it on."""
@@ -211,12 +222,12 @@ class Calls:
                 return  # cancelled meanwhile, and answered
             if found:
                 try:
-                    self._forward_to(found, transaction, context, decision, initial, later)
+                    self._forward_to(found, transaction, context, decision, leg, later)
                 except RemoteProtocolError as error:  # a header that is no good
                     self._stack.answer(transaction, error.status_hint, None, (), later)
                 return
             status, reason = refusal.status, refusal.reason
-            if initial:
+            if leg.initial:
                 refused = make_response(context.request, status, reason)
                 self._account(context.request, refused, None, later)
             self._stack.answer(transaction, status, reason, refusal.headers, later)
@@ -229,13 +240,13 @@ class Calls:
         transaction: ServerTransaction,
         context: RequestContext,
         decision: Forward,
-        initial: bool,
+        leg: Leg,
         now: float,
     ) -> None:
         request = context.request
-        method = request.method
+        method = leg.method
         relayed = bool(self.relayed) and request.call_id in self.relayed
-        if initial:
+        if leg.initial:
             if not relayed and self._wants_relay(context, targets):
                 self.relayed.add(request.call_id)
                 relayed = True
@@ -246,8 +257,8 @@ class Calls:
             if facts:
                 self._tell(facts)
                 relayed = request.call_id in self.relayed
-        leg = Leg(method, initial, relayed, context.flow, context.identity)
         if relayed:
+            leg.relayed = True
             leg.family = sdp_family(request)
             if method in OFFER_METHODS and has_sdp(request):
                 self._offer_and_send_on(targets, transaction, context, decision, leg)

@@ -27,6 +27,7 @@ SETTLED = frozenset({"BYE", "INFO", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK", "RE
 "Requests that ask for no more than to be passed on; a BYE ends the call besides."
 
 _default = DefaultPolicy.request
+_CALLER = Side.CALLER  # a member of an enum is dear to read
 
 
 class Dialogs:
@@ -50,13 +51,13 @@ class Dialogs:
         known = self._known(request)
         if known is None:
             return False
-        place, _, way = known
+        place, number, way = known
         stack.statistics.fwd_requests += 1
         if "contact" in request.headers and len(request.vias) == 1:
             nated = flow.connection or stack._is_nated(request, flow)
             if nated or wants_flow(request.first_contact):
                 stack.ways.mend_contact(request, flow)
-        leg = stack.calls.within(request, flow, place)
+        leg = stack.calls.within(request, flow, place, number)
         effects = stack.core.forward_settled(transaction, Target(request.uri, way), now=now, user=leg)
         stack._core(effects, now)
         return True
@@ -89,7 +90,7 @@ class Dialogs:
             return None
         call, leg, side = place
         # to the other's Contact, where no other proxy stands between
-        if side is Side.CALLER:
+        if side is _CALLER:
             if leg.route_set or request.uri != leg.contact:
                 return None
         elif call.caller_route_set or request.uri != call.caller_contact:

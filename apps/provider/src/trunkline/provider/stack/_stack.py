@@ -400,7 +400,7 @@ class Stack:
             straight = "route" not in sent and len(recorded) <= len(sent.get_all("record-route"))
             if straight and not is_server(effect.transaction.user):
                 self.ways.mend_contact(response, flow)
-        self._core(self.core.receive(effect, now=now), now)
+        self._core(self.core.response_received(effect, now), now)
 
     def _ack_received(self, effect: AckReceived, now: float) -> None:
         request = effect.request
