@@ -30,7 +30,7 @@ def run(scenario: str, count: int) -> None:
     from world import Clock, World, call, name_of, registration
 
     from trunkline.provider.garbage import Garbage
-    from trunkline.provider.store import Subscriber
+    from trunkline.provider.store import Batch, Subscriber
     from trunkline.sip_parser import ha1
 
     challenge = scenario.endswith("-auth")
@@ -42,6 +42,7 @@ def run(scenario: str, count: int) -> None:
             world.stack.directory.learn((user, "127.0.0.1"), subscriber, now=0)
         for number in range(1000):
             registration(world, Clock(), number, challenge=challenge)
+        world.batch = Batch()  # so that later registrations are refreshed ones
         Garbage(0.0).settle()
         act = call if scenario.startswith("invite") else registration
         for number in range(count):
