@@ -140,9 +140,12 @@ def test_request_by_openssl_is_answered(secure, wire):
 
 def test_renewed_certificate_is_shown_without_a_restart(secure, authority):
     def shown():
-        return s_client(secure, "-showcerts").partition(b"-----BEGIN")[2]
+        # what follows the certificates is of the session, and never the same twice
+        said = s_client(secure, "-showcerts").partition(b"-----BEGIN CERTIFICATE")[2]
+        return said.partition(b"-----END CERTIFICATE")[0]
 
     before = shown()
+    assert before == shown()
     issue(authority, secure.folder / "server.pem", "renewed.test")
     wait_until("new certificate", lambda: shown() != before, seconds=15, every=0.5)
     (secure.folder / "server.pem").write_text("broken")
