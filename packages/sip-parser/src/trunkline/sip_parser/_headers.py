@@ -383,5 +383,5 @@ def _line(canonical: str, name: str, value: str) -> str:
 
 def check_value(name: str, value: str) -> None:
     """Refuse a value that cannot be written on one line."""
-    if "\r" in value or "\n" in value or "\0" in value:
+    if breaks_line(value):
         raise LocalProtocolError(f"{name}: a header value holds no line break and no NUL, got {shown(value)}")

@@ -9,14 +9,13 @@ Source: RFC 3261 §7
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import NO_PARAMS, FrozenParams
-from ._headers import Headers, breaks_line
+from ._headers import Headers
 from ._more_headers import MoreHeaders
 from ._typed import TYPED, read_header
 from ._via import CSeq, Via
@@ -160,50 +159,6 @@ class MessageBase(MoreHeaders):
         """Every Via, topmost first."""
         cached: tuple[Via, ...] | None = self.headers._cache.get("via")
         return list(self._read("via") if cached is None else cached)
-
-    def replace_top_via(
-        self,
-        text: str,
-        transport: str | None = None,
-        host: str = "",
-        port: int | None = None,
-        params: Mapping[str, str | None] = NO_PARAMS,
-    ) -> None:
-        """Put another in place of the topmost Via, where its writer knows already how it reads.
-
-        Args:
-            text: the Via, as `Headers.replace_top` takes it.
-            transport: as reading the text would give it, and so are the others; None: it is not told.
-            host: without brackets.
-            port: None when the text does not say.
-            params: in the order of the text.
-
-        Raises:
-            LocalProtocolError: there is none to replace, or the text holds a line break or NUL.
-        """
-        headers = self.headers
-        names, lines, cache = headers._names, headers._lines, headers._cache
-        at = headers._at
-        if at is not None:
-            index = at.get("via", -1)
-        else:
-            index = names.index("via") if names.count("via") == 1 else -1
-        is_only = index >= 0
-        line = lines[index] if is_only else ","
-        if "," not in line and not breaks_line(text):
-            lines[index] = ("Via: " if line[:4] == "Via:" else line.partition(":")[0] + ": ") + text
-            headers._changed = True
-            if "via" in cache:
-                del cache["via"]
-        else:
-            headers.replace_top("via", text)
-            is_only = is_only and "," not in lines[index]
-        if transport is None:
-            cache.pop("*via", None)
-            return
-        via = cache["*via"] = Via(transport, host, port, FrozenParams(params))
-        if is_only:
-            cache["via"] = (via,)
 
     @property
     def from_(self) -> NameAddr:

@@ -12,7 +12,7 @@ Source: RFC 3261 §18.2.1, RFC 3581 §4
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 
@@ -34,6 +34,17 @@ _REMEMBERED_LENGTH: Final = 100
 _WITHIN_DIALOGS: Final = frozenset(("ACK", "BYE", "PRACK", "INFO"))
 
 
+class _Mark(NamedTuple):
+    """Where a request came from, and what is written into its Via for that."""
+
+    remote: tuple[str, int] | None
+    text: str
+    shown_port: str
+
+
+_UNMARKED: Final = _Mark(None, "", "")
+
+
 @attrs.define(slots=True, eq=False)
 class _Sender:
     """Who wrote a Via: what stands in it before the parameters, and where its requests come from."""
@@ -43,19 +54,15 @@ class _Sender:
     port: int | None
     response_port: int
     sent_by: str
-    remote: tuple[str, int] | None = None
-    """Where the last one came from that was marked."""
-    mark: str = ""
-    """What is written into the Vias of those from there."""
-    shown_port: str = ""
+    mark: _Mark = _UNMARKED
+    """Of the last one that was marked: in one piece, because other threads have messages of their own."""
 
-    def remember(self, remote: tuple[str, int]) -> None:
+    def remember(self, remote: tuple[str, int]) -> _Mark:
         """Write the mark of those who come from there."""
         host, port = remote
-        self.remote = remote
-        self.shown_port = str(port)
         # the zone of a link-local address means nothing to the peer
-        self.mark = f";received={host.partition('%')[0]};rport={port}"
+        mark = self.mark = _Mark(remote, f";received={host.partition('%')[0]};rport={port}", str(port))
+        return mark
 
 
 # By the line before the parameters. One that is full begins anew: an order of use would cost every look, and
@@ -103,16 +110,17 @@ def mark_received(request: Request, remote: tuple[str, int], *, force_rport: boo
     if sender is None or _is_plain_branch(branch) is None:
         return None
     if len(pieces) == 3 or sender.response_port != remote[1] or sender.host != remote[0]:
-        if sender.remote != remote:
-            sender.remember(remote)
-        lines[index] = f"{written}{sender.mark};{branch}" if leads else f"{written};{branch}{sender.mark}"
+        marked_for, mark, shown_port = sender.mark
+        if marked_for != remote:
+            _, mark, shown_port = sender.remember(remote)
+        lines[index] = f"{written}{mark};{branch}" if leads else f"{written};{branch}{mark}"
         headers._changed = True
         if "via" in cache or "*via" in cache:
             cache.pop("via", None)
             cache.pop("*via", None)
         if request._method not in _WITHIN_DIALOGS and names.count("via") == 1 and "%" not in remote[0]:
             # Whoever checks the request reads its Vias next, and need not do so once more.
-            typed = {"branch": branch[7:], "received": remote[0], "rport": sender.shown_port}
+            typed = {"branch": branch[7:], "received": remote[0], "rport": shown_port}
             cache["via"] = (Via(sender.transport, sender.host, sender.port, FrozenParams(typed)),)
     return f"{branch}\n{sender.sent_by}\n{call_id}\n"
 
