@@ -56,24 +56,46 @@ def test_what_cannot_be_written_is_refused(wrong):
     request = Request("INVITE", "sip:a", [("Via", "x")])
     with pytest.raises(LocalProtocolError):
         forwarded_copy(request, **{"uri": "sip:a", "via": "v", "max_forwards": "1", **wrong})
+    request = parse_datagram(
+        b"INVITE sip:b SIP/2.0\r\nVia: x\r\nMax-Forwards: 2\r\nFrom: <sip:c>;tag=d\r\nTo: <sip:b>\r\n"
+        b"Call-ID: e\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+    )
+    with pytest.raises(LocalProtocolError):
+        forwarded_bytes(request, **{"uri": "sip:a", "via": "v", "max_forwards": "1", **wrong})
 
 
 @given(
     message_bytes(),
-    st.sampled_from(["", "Max-Forwards", "Via", "Route", "Content-Length"]),
+    st.none() | uris(),
+    st.lists(values, max_size=2),
+    st.none() | st.just("30"),
+    st.lists(
+        st.sampled_from(["Max-Forwards", "Via", "Route", "Content-Length", "Max-Breadth", "Record-Route"]),
+        max_size=2,
+    ),
+    st.booleans(),
     st.binary(max_size=3),
 )
-def test_bytes_are_those_of_the_copy(data, doubled, body):
+def test_bytes_are_those_of_the_copy(data, uri, record_routes, breadth, more, drop_route, body):
     request = parse_datagram(data)
     if not isinstance(request, Request):
         return
-    if doubled:
-        request.headers.add(doubled, "7")
+    for name in more:
+        request.headers.add(name, "<sip:7>")
     if body:
         request.body = body
-    hop = {"via": "SIP/2.0/UDP a;branch=b", "max_forwards": "69"}
+    hop = {
+        "via": "SIP/2.0/UDP a;branch=b",
+        "max_forwards": "69",
+        "record_routes": record_routes,
+        "max_breadth": breadth,
+    }
     before = request.to_bytes()
-    assert forwarded_bytes(request, **hop) == forwarded_copy(request, uri=request.uri, **hop).to_bytes()
+    copy = forwarded_copy(request, uri=request.uri if uri is None else str(uri), **hop)
+    if drop_route:
+        copy.headers.drop_top("route")
+    written = forwarded_bytes(request, uri=None if uri is None else str(uri), drop_route=drop_route, **hop)
+    assert written == copy.to_bytes()
     assert request.to_bytes() == before
 
 

@@ -49,10 +49,8 @@ class Story:
         headers = [("Contact", f"<sip:{contact}@198.51.100.2>")]
         headers += [("Record-Route", value) for value in [*CALLEE_ROUTES, OURS, CALLER_ROUTE]]
         response = make_response(self.invited, status, to_tag=tag, headers=headers)
-        sent = self.invited.copy()
-        sent.headers.prepend("Record-Route", OURS)
-        context = ResponseContext(None, sent, True)  # type: ignore[arg-type]
-        branch = Branch(context, Target("sip:b@h", self.kit.udp(2)), request=sent)
+        context = ResponseContext(None, self.invited, True)  # type: ignore[arg-type]
+        branch = Branch(context, Target("sip:b@h", self.kit.udp(2)), recorded=(OURS,))
         return self.watch.response(self.invited, response, at=self.at, now=self.seconds, branch=branch)
 
     def within(

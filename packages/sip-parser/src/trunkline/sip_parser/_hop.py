@@ -20,7 +20,7 @@ from typing import Final
 from ._errors import LocalProtocolError, RemoteProtocolError
 from ._grammar import BLANKS
 from ._headers import Headers, breaks_line
-from ._messages import Request
+from ._messages import Request, check_uri
 from ._typed import TYPED
 
 WithinDialog = tuple[str, str, str, int, str]
@@ -60,35 +60,77 @@ def read_within_dialog(request: Request) -> WithinDialog | None:
     return call_id, sender.params.get("tag") or "", to_tag, cseq.number, route
 
 
-def forwarded_bytes(request: Request, *, via: str, max_forwards: str) -> bytes:
-    """Write a request as `forwarded_copy` with the same URI makes it, for who keeps nothing of it.
+def forwarded_bytes(
+    request: Request,
+    *,
+    via: str,
+    max_forwards: str,
+    uri: str | None = None,
+    record_routes: Sequence[str] = (),
+    max_breadth: str | None = None,
+    drop_route: bool = False,
+) -> bytes:
+    """Write a request as `forwarded_copy` makes it, for who keeps the text of it and no more.
 
     Args:
         request: as received; it is not changed.
         via: our Via, put above the others.
         max_forwards: the value of Max-Forwards.
+        uri: the Request-URI to write; None: the one received.
+        record_routes: values to put above the other Record-Routes, the lowest first; each gets a line.
+        max_breadth: the value of Max-Breadth; None: as received.
+        drop_route: leave out the topmost Route.
 
     Raises:
-        LocalProtocolError: a value holds a line break or NUL.
+        LocalProtocolError: the URI holds blanks, or a value a line break or NUL.
 
     Source: RFC 3261 §16.6, §16.11
     """
     headers = request.headers
-    names = headers._names
     body = request._body
     at = headers._at
     if at is None:
         at = headers._find()
     hops = at.get("max-forwards", -1)
-    is_plain = hops >= 0 and max_forwards.isalnum() and not breaks_line(via)
-    if not is_plain or "via" not in at or headers._cache.get("content-length") != len(body):
-        copy = forwarded_copy(request, uri=request._uri, via=via, max_forwards=max_forwards)
+    top = at.get("route", -1) if drop_route else -1
+    if (
+        hops < 0
+        or "via" not in at
+        or headers._cache.get("content-length") != len(body)
+        or (drop_route and (top < 0 or "," in headers._lines[top]))
+        or (record_routes and "record-route" in at)
+        or (max_breadth is not None and "max-breadth" in at)
+        or breaks_line("".join((via, max_forwards, max_breadth or "", *record_routes)))
+    ):
+        copy = forwarded_copy(
+            request,
+            uri=request._uri if uri is None else uri,
+            via=via,
+            max_forwards=max_forwards,
+            record_routes=record_routes,
+            max_breadth=max_breadth,
+        )
+        if drop_route:
+            copy.headers.drop_top("route")
         return copy.to_bytes()
-    lines = [request._start or request.start_line(), *headers._lines, "", ""]
-    lines[hops + 1] = "Max-Forwards: " + max_forwards
-    lines.insert(names.index("via") + 1, "Via: " + via)
+    start = request._start or request.start_line()
+    if uri is not None and uri != request._uri:
+        check_uri(uri)
+        start = f"{request._method} {uri} {request._version}"
+    lines = headers._lines.copy()
+    lines[hops] = "Max-Forwards: " + max_forwards
+    above = headers._names.index("via")
+    if top >= 0:
+        del lines[top]
+        if top < above:
+            above -= 1
+    lines.insert(above, "Via: " + via)
+    if max_breadth is not None:
+        lines.append("Max-Breadth: " + max_breadth)
+    if record_routes:
+        lines[:0] = ["Record-Route: " + value for value in reversed(record_routes)]
     try:
-        head = "\r\n".join(lines).encode("utf-8", "surrogateescape")
+        head = "\r\n".join([start, *lines, "", ""]).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
         raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
     return head + body if body else head

@@ -137,12 +137,9 @@ class MessageBase(MoreHeaders):
             raise
         return value
 
-    def forget_typed(self) -> None:
-        """Let go of what was read of the headers; it is read again where it is asked for.
-
-        For who keeps a message that is hardly looked at any more: the values take as much memory as the text.
-        """
-        self.headers._cache.clear()
+    def pack(self) -> None:
+        """Keep the head as one text until something of it is asked for. See `Headers.pack`."""
+        self.headers.pack()
 
     @property
     def top_via(self) -> Via:

@@ -35,6 +35,12 @@ _PLAIN_SENDERS: Final = Memory(lambda text: _is_plain_sender(text) is not None, 
 """Whether a Via's line begins so that its branch may follow; what comes back begins with our addresses."""
 
 
+def check_uri(uri: str) -> None:
+    """Refuse a text that cannot stand in a start line for a Request-URI."""
+    if not uri or _bad_uri(uri) is not None:
+        raise LocalProtocolError(f"expected a Request-URI without blanks, got {shown(uri)}")
+
+
 @reads_slots("method", "uri", "version")
 class Request(MessageBase):
     """A request."""
@@ -90,8 +96,7 @@ class Request(MessageBase):
 
     @uri.setter
     def uri(self, uri: str) -> None:
-        if not uri or _bad_uri(uri) is not None:
-            raise LocalProtocolError(f"expected a Request-URI without blanks, got {shown(uri)}")
+        check_uri(uri)
         self._uri = uri
         self._parsed_uri: AnyUri | None = None
         self._start = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import attrs
 
-from trunkline.sip_parser import LocalProtocolError, Request
+from trunkline.sip_parser import LocalProtocolError, Request, parse_datagram
 
 from ._events import Effects, ResponseReceived, Send, Terminated, TimedOut, TransportFailed
 from ._flow import Flow
@@ -50,13 +50,13 @@ class ClientTransaction:
     """Branch and method."""
     method: str
     """The request's method."""
-    request: Request
-    """The request as sent."""
+    _written: Request | bytes
+    """The request as sent; bytes where nobody has asked for more yet."""
     flow: Flow
     """The way it was sent."""
     _row: Row
     _send: Send | None
-    """What is sent again; None once nothing is, as it is the largest part of a transaction."""
+    """What is sent again; None once nothing is."""
     user: Any = None
     """Whatever the transaction user wants to find here again."""
     last_status: int = 0
@@ -74,6 +74,17 @@ class ClientTransaction:
         """The state of its machine."""
         state: State = self._row[-1]
         return state
+
+    @property
+    def request(self) -> Request:
+        """The request as sent."""
+        written = self._written
+        if isinstance(written, bytes):
+            # whoever wrote it has kept to his own limits
+            read = parse_datagram(written, max_head=len(written), max_headers=len(written))
+            assert isinstance(read, Request)
+            written = self._written = read
+        return written
 
     def __repr__(self) -> str:
         return f"<ClientTransaction {self.method} {self.key[0]} {self.state.value}>"
@@ -166,23 +177,36 @@ class ClientTransactions:
         self, request: Request, flow: Flow, branch: str | None, now: float, effects: Effects
     ) -> ClientTransaction:
         """Make the transaction of a request and send it. See `TransactionLayer.send_request`."""
-        method = request.method
         if not branch:
             branch = own_branch(request.headers) or request.top_via.branch
             if not branch:
                 raise LocalProtocolError("expected a branch in the request's top Via; new_branch() makes one")
+        return self.start_written(request.method, request, request.to_bytes(), flow, branch, now, effects)
+
+    def start_written(
+        self,
+        method: str,
+        written: Request | bytes,
+        data: bytes,
+        flow: Flow,
+        branch: str,
+        now: float,
+        effects: Effects,
+    ) -> ClientTransaction:
+        """Make the transaction of a request and send its bytes. See `TransactionLayer.send_written`."""
         if method == "INVITE":
             row, short, long = self._calling, self._timer_a, self._timer_b
         elif method == "ACK":
             raise LocalProtocolError("an ACK starts no transaction; send_ack() sends it")
         else:
             row, short, long = self._trying, self._timer_e, self._timer_f
-        return self._start((branch, method), request, flow, row, short, long, now, effects)
+        return self._start((branch, method), written, data, flow, row, short, long, now, effects)
 
     def _start(
         self,
         key: ClientKey,
-        request: Request,
+        written: Request | bytes,
+        data: bytes,
         flow: Flow,
         row: Row,
         short: Line[Any],
@@ -190,8 +214,8 @@ class ClientTransactions:
         now: float,
         effects: Effects,
     ) -> ClientTransaction:
-        send = Send(request.to_bytes(), flow, key)
-        transaction = ClientTransaction(key, key[1], request, flow, row, send)
+        send = Send(data, flow, key)
+        transaction = ClientTransaction(key, key[1], written, flow, row, send)
         if self.by_key.setdefault(key, transaction) is not transaction:
             raise LocalProtocolError(f"branch {key[0]} is in use for {key[1]}; every request needs a new one")
         self._statistics.uac_transactions += 1
@@ -318,7 +342,8 @@ class ClientTransactions:
         request = make_cancel(transaction.request, transaction._cancel or (), self._user_agent)
         key = (transaction.key[0], "CANCEL")
         row, short, long = self._cancel_trying, self._timer_e, self._timer_f
-        self._start(key, request, transaction.flow, row, short, long, now, effects)
+        data = request.to_bytes()
+        self._start(key, request, data, transaction.flow, row, short, long, now, effects)
         transaction._long = self._cancel_expired
         self._cancel_expired.start(transaction, now)
 

@@ -285,6 +285,24 @@ class TransactionLayer:
         transaction = self._clients.start(request, flow, branch, now, effects)
         return transaction, effects
 
+    def send_written(
+        self, data: bytes, method: str, flow: Flow, *, now: float, branch: str
+    ) -> tuple[ClientTransaction, list[Effect]]:
+        """Send a request that is bytes already in a new client transaction.
+
+        For a proxy, which has no use for what it wrote but to send it: `ClientTransaction.request` is read
+        from it when it is asked for, by a CANCEL or the ACK of a failure say.
+
+        Args: `data` is the request as it goes out, well formed; `method` is its method, `branch` that of its
+        top Via, from `new_branch()`.
+        Returns: the transaction, and the Send.
+        Raises: LocalProtocolError for an ACK, or a branch that is in use.
+        Source: RFC 3261 §17.1
+        """
+        effects: Effects = []
+        transaction = self._clients.start_written(method, data, data, flow, branch, now, effects)
+        return transaction, effects
+
     def send_ack(self, request: Request, flow: Flow) -> Send:
         """Send the ACK for a 2xx, which has no transaction.
 

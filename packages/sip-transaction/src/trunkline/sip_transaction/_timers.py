@@ -133,6 +133,8 @@ class LingerLine(Generic[OwnerT]):
             if end > now:
                 return end
             over.append((batches.popleft()[1], self.input))
+        self._batch = []  # the last one's owners may go now, and not only when the next begins
+        self._batch_full = -inf
         return inf
 
     def __len__(self) -> int:

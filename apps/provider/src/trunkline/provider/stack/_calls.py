@@ -348,7 +348,8 @@ class Calls:
                 self._tell(facts)
             self._stack.send_upstream(context, response, now)
             if response.status >= 200:
-                self._forget_typed(context, branch)
+                # it stays until its transactions are over, for 32 seconds; hardly anything comes of it
+                context.request.pack()
         else:
             self._respond(leg, context, response, branch, now)
 
@@ -372,16 +373,7 @@ class Calls:
             return
         self._stack.send_upstream(context, response, now)
         if status >= 200 and leg.initial:
-            self._forget_typed(context, branch)
-
-    def _forget_typed(self, context: ResponseContext, branch: Branch | None) -> None:
-        """Let go of what was read of an INVITE that has its final response, as received and as sent on.
-
-        Both stay until their transactions are over, which is 32 seconds; hardly anything comes of them.
-        """
-        context.request.forget_typed()
-        if branch is not None and branch.request is not None:
-            branch.request.forget_typed()
+            context.request.pack()
 
     def _confirm(self, context: ResponseContext, response: Response, _: Any, now: float) -> None:
         self._stack.send_upstream(context, response, now)

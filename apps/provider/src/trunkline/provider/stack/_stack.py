@@ -394,11 +394,8 @@ class Stack:
             if flow.connection
             else nat_tests(response, flow, NAT_TESTS_OF_CONTACT)
         ):
-            sent = effect.transaction.request.headers
-            recorded = response.headers.get_all("record-route")
-            # with a Route, or more Record-Routes than we sent, a proxy stands between the phone and us
-            straight = "route" not in sent and len(recorded) <= len(sent.get_all("record-route"))
-            if straight and not is_server(effect.transaction.user):
+            branch = effect.transaction.user
+            if isinstance(branch, Branch) and is_straight(branch, response):
                 self.ways.mend_contact(response, flow)
         self._core(self.core.response_received(effect, now), now)
 
@@ -556,9 +553,14 @@ class Stack:
         )
 
 
-def is_server(branch: object) -> bool:
-    """Tell whether a branch leads to a server that was located by its name, and not straight to a phone."""
-    return isinstance(branch, Branch) and branch.target.failover is not None
+def is_straight(branch: Branch, response: Response) -> bool:
+    """Tell whether a response comes straight from a phone, and not from a server or by way of a proxy."""
+    sent = branch.context.request.headers
+    if branch.target.failover is not None or branch.target.route or "route" in sent:
+        return False  # it is a server that was located by its name, or a proxy that the request went by
+    recorded = len(response.headers.get_all("record-route"))
+    # with more Record-Routes than we sent, a proxy stands between the phone and us
+    return recorded <= len(branch.recorded) + len(sent.get_all("record-route"))
 
 
 def is_phone_gone(branch: Branch) -> bool:

@@ -301,7 +301,6 @@ class ProxyCore:
 
     def forward_settled_ack(self, request: Request, flow: Flow) -> Send:
         """Forward an ACK that is `settled` to its Request-URI, by that flow. See `forward_ack`."""
-        request.headers.drop_top("route")
         self.statistics.acks += 1
         return Send(self._stateless.settled_ack(request, flow), flow, None)
 

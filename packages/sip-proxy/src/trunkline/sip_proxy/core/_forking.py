@@ -25,9 +25,7 @@ import attrs
 
 from trunkline.sip_parser import LocalProtocolError, RemoteProtocolError, Request, Response, make_response
 from trunkline.sip_transaction import (
-    ClientTransaction,
     Flow,
-    Send,
     ServerTransaction,
     State,
     TransactionLayer,
@@ -172,25 +170,26 @@ class Forking:
         flow = target.flow
         name = self._layer.new_branch() + context.loop_mark
         try:
-            request = branch.request = self._forwarding.write(
-                context.request,
-                target,
-                name,
-                context.transaction.flow if context.record_route else None,
-                context.record_route_params,
-                branch.breadth or None,
-            )
-            transaction, sent = self._layer.send_request(request, flow, now=now, branch=name)
+            request, routes = context.request, branch.recorded
+            if context.record_route:
+                came_by, params = context.transaction.flow, context.record_route_params
+                routes = branch.recorded = self._forwarding.record_routes(request, came_by, flow, params)
+            data = self._forwarding.write_bytes(request, target, name, routes, branch.breadth or None)
+            if (
+                len(data) > self._most_by_datagram
+                and self._by_stream is not None
+                and not flow.reliable
+                and not as_datagram
+                and self._move(branch, now, effects)
+            ):
+                return
+            method = context.transaction.method
+            transaction, sent = self._layer.send_written(data, method, flow, now=now, branch=name)
         except (LocalProtocolError, RemoteProtocolError):
             # A target that cannot be written is one that cannot be reached; the others still may.
             branch.is_over = True
             self.close(branch, 500, None, now, effects)
             return
-        if self._by_stream is not None and not flow.reliable and not as_datagram:
-            send = sent[0]
-            is_large = type(send) is Send and len(send.data) > self._most_by_datagram
-            if is_large and self._move(branch, transaction, now, effects):
-                return
         self.statistics.branches += 1
         branch.transaction = transaction
         transaction.user = branch
@@ -201,12 +200,10 @@ class Forking:
         if limit is not None and branch.deadline is None:
             branch.deadline = self.deadlines.start(limit, branch, now)
 
-    def _move(
-        self, branch: Branch, transaction: ClientTransaction, now: float, effects: list[Effect]
-    ) -> bool:
+    def _move(self, branch: Branch, now: float, effects: list[Effect]) -> bool:
         """Send a request by a stream that is too large for a datagram; False when there is no way.
 
-        It is written anew, because Via, Record-Route and the transaction's timers depend on the transport.
+        It is written anew, because Via and Record-Route depend on the transport.
         That is why it is done here, between what decides where a request goes and what sends it.
         Source: RFC 3261 §18.1.1
         """
@@ -215,7 +212,6 @@ class Forking:
         flow = self._by_stream(target, now)
         if flow is None:
             return False
-        self._layer.forget(transaction)
         self.statistics.moved_to_streams += 1
         branch.moved_from = target
         branch.target = attrs.evolve(target, flow=flow)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from trunkline.sip_parser import NameAddr, Request, Uri, forwarded_bytes, forwarded_copy, parse_uri
 from trunkline.sip_transaction import Flow
 
-from ._own_addresses import OwnAddress, OwnAddresses
+from ._own_addresses import OwnAddresses
 from ._targets import Target
 
 # What is written for each number received, so that the usual ones cost no formatting. §16.6 step 3.
@@ -41,8 +41,7 @@ class Forwarding:
         request: Request,
         target: Target,
         branch: str,
-        record_route_for: Flow | None = None,
-        record_route_params: str = "",
+        record_routes: Sequence[str] = (),
         breadth: int | None = None,
     ) -> Request:
         """Make the request that goes to a target.
@@ -51,8 +50,7 @@ class Forwarding:
             request: as received, our own Route taken out; it is not changed.
             target: where it goes.
             branch: the branch parameter of our Via.
-            record_route_for: the flow the request came by, to get a Record-Route; None: it gets none.
-            record_route_params: parameters for that Record-Route, each with its `;` before it.
+            record_routes: as `record_routes` gives them.
             breadth: the Max-Breadth; None: as received.
 
         Raises:
@@ -61,19 +59,11 @@ class Forwarding:
 
         Source: RFC 3261 §16.6 steps 1 to 8
         """
-        own = self._own.of(target.flow)
-        uri = target.uri
-        if ("?" in uri or ";" in uri) and uri != request.uri and ("?" in uri or ";method=" in uri.lower()):
-            uri = _as_request_uri(uri)
-        record_routes: Sequence[str] = ()
-        if record_route_for is not None:
-            record_routes = self._record_routes(own, request, record_route_for, record_route_params)
-        hops = request.max_forwards
         forwarded = forwarded_copy(
             request,
-            uri=uri,
-            via=own.via + branch,
-            max_forwards=_MAX_FORWARDS_WHEN_MISSING if hops is None else _MAX_FORWARDS[hops],
+            uri=_as_request_uri(target.uri, request),
+            via=self._own.of(target.flow).via + branch,
+            max_forwards=_one_less(request),
             record_routes=record_routes,
             max_breadth=None if breadth is None else str(breadth),
         )
@@ -84,18 +74,46 @@ class Forwarding:
             heed_strict_router(forwarded)
         return forwarded
 
-    def write_bytes(self, request: Request, flow: Flow, branch: str) -> bytes:
-        """Write what `write` makes of a request that goes to its Request-URI by no Route, with hops left."""
-        hops = request.max_forwards
+    def write_bytes(
+        self,
+        request: Request,
+        target: Target,
+        branch: str,
+        record_routes: Sequence[str] = (),
+        breadth: int | None = None,
+    ) -> bytes:
+        """Write the bytes of what `write` makes: the shorter way where no Route is to be heeded."""
+        if target.route or "route" in request.headers:
+            return self.write(request, target, branch, record_routes, breadth).to_bytes()
+        uri = target.uri
+        return forwarded_bytes(
+            request,
+            uri=_as_request_uri(uri, request) if ";" in uri or "?" in uri else uri,
+            via=self._own.of(target.flow).via + branch,
+            max_forwards=_one_less(request),
+            record_routes=record_routes,
+            max_breadth=None if breadth is None else str(breadth),
+        )
+
+    def write_settled(self, request: Request, flow: Flow, branch: str) -> bytes:
+        """Write a request with hops left that goes to its Request-URI, without its only Route, ours."""
         return forwarded_bytes(
             request,
             via=self._own.of(flow).via + branch,
-            max_forwards=_MAX_FORWARDS_WHEN_MISSING if hops is None else _MAX_FORWARDS[hops],
+            max_forwards=_one_less(request),
+            drop_route=True,
         )
 
-    def _record_routes(self, own: OwnAddress, request: Request, came_by: Flow, params: str) -> Sequence[str]:
-        """Give the Record-Routes for a request that goes out by an address of ours, the lowest first."""
-        incoming = self._own.of(came_by)
+    def record_routes(self, request: Request, came_by: Flow, goes_by: Flow, params: str) -> Sequence[str]:
+        """Give the Record-Routes that let both sides of a dialog come back to us, the lowest first.
+
+        Args:
+            request: as received.
+            came_by: the flow it came by.
+            goes_by: the flow it goes by.
+            params: parameters for them, each with its `;` before it.
+        """
+        own, incoming = self._own.of(goes_by), self._own.of(came_by)
         is_secure = request.uri[:5].lower() == "sips:"
         outer = own.secure_record_route if is_secure else own.record_route
         if incoming is own:
@@ -107,8 +125,16 @@ class Forwarding:
         return f"{inner};r2=on{params}>", f"{outer};r2=on{params}>"
 
 
-def _as_request_uri(text: str) -> str:
+def _one_less(request: Request) -> str:
+    """Give the Max-Forwards to write. Source: RFC 3261 §16.6 step 3"""
+    hops = request.max_forwards
+    return _MAX_FORWARDS_WHEN_MISSING if hops is None else _MAX_FORWARDS[hops]
+
+
+def _as_request_uri(text: str, request: Request) -> str:
     """Leave out what a contact may say and a Request-URI may not. Source: RFC 3261 §16.6 step 2, §19.1.1"""
+    if text == request.uri or ("?" not in text and ";method=" not in text.lower()):
+        return text
     uri = parse_uri(text)
     if not isinstance(uri, Uri):
         return text

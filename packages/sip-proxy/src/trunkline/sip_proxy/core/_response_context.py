@@ -40,10 +40,10 @@ class Branch:
     """Whose branch it is."""
     target: Target
     """Where it goes, as the application said."""
-    request: Request | None = None
-    """The request as sent; None when it could not be written."""
     transaction: ClientTransaction | None = None
     """Its client transaction; None when nothing was sent."""
+    recorded: Sequence[str] = ()
+    """Our Record-Routes in the request sent, the lowest first."""
     state: BranchState = BranchState.CALLING
     """How far it has come."""
     status: int = 0
@@ -68,6 +68,11 @@ class Branch:
     deadline: dict[Branch, float] | None = None
     """The line in which its deadline runs, and stands no longer once that has come: its ring timeout, or
     timer C when it has none; then the wait for an answer to the CANCEL."""
+
+    @property
+    def request(self) -> Request | None:
+        """The request as sent; None when it could not be written."""
+        return None if self.transaction is None else self.transaction.request
 
     @property
     def was_given_up(self) -> bool:

@@ -32,10 +32,10 @@ class Stateless:
         self._digest = blake2s(b"\n", digest_size=8, key=blake2s(secret).digest())
 
     def settled_ack(self, request: Request, flow: Flow) -> bytes:
-        """Write the ACK that goes to its Request-URI, without any Route, as `ack` does. It has hops left."""
+        """Write an ACK with hops left, as `ack` does, that goes to its Request-URI; its one Route is ours."""
         digest = self._digest.copy()
         digest.update((request.headers.top_value("via") or "").encode("utf-8", "surrogateescape"))
-        return self._forwarding.write_bytes(request, flow, MAGIC_COOKIE + digest.hexdigest())
+        return self._forwarding.write_settled(request, flow, MAGIC_COOKIE + digest.hexdigest())
 
     def ack(self, request: Request, target: Target) -> Request | None:
         """Write the ACK that goes to a target; None when its hops are used up or it cannot be forwarded.

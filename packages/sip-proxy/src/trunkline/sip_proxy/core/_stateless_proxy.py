@@ -120,16 +120,14 @@ class StatelessProxy:
             if request.max_forwards == 0:
                 return []
             breadth = None if request.method in _WITHOUT_BREADTH else granted(request)
-            sent = self._forwarding.write(
-                request,
-                target,
-                MAGIC_COOKIE + self._hash(request),
-                record_route_for=record_route_for,
-                breadth=breadth,
-            )
+            forwarding, branch = self._forwarding, MAGIC_COOKIE + self._hash(request)
+            routes: Sequence[str] = ()
+            if record_route_for is not None:
+                routes = forwarding.record_routes(request, record_route_for, target.flow, "")
+            data = forwarding.write_bytes(request, target, branch, routes, breadth)
         except (LocalProtocolError, RemoteProtocolError):
             return []
-        return [Send(sent.to_bytes(), target.flow, None)]
+        return [Send(data, target.flow, None)]
 
     def reject(self, request: Request, flow: Flow, rejection: Rejection) -> list[Send]:
         """Answer a request that goes nowhere, each copy the same; an ACK is never answered.

@@ -484,10 +484,9 @@ def _contact(message: Request | Response) -> str:
 
 def _beyond_us(response: Response, branch: Branch) -> tuple[str, ...]:
     """Give the Record-Routes added after us, nearest first: in a response they stand above ours. §16.6"""
-    if branch.request is None:
-        return ()
-    if branch.context.record_route and response.headers.only_value("record-route") is not None:
+    ours = len(branch.recorded)
+    if ours == 1 and response.headers.only_value("record-route") is not None:
         return ()  # the only one is ours
     recorded = response.headers.count("record-route")
-    beyond = recorded - branch.request.headers.count("record-route") if recorded else 0
+    beyond = recorded - ours - branch.context.request.headers.count("record-route") if recorded else 0
     return tuple(reversed(response.headers.values("record-route")[:beyond])) if beyond > 0 else ()
