@@ -308,3 +308,33 @@ def test_branch_at_hand_is_taken_for_the_key(desk):
     transaction, _ = desk.layer.send_request(request, desk.flow, now=desk.now, branch=branch)
     assert transaction.key == (branch, "OPTIONS")
     assert [type(effect).__name__ for effect in desk.answer(transaction, 200)] == ["ResponseReceived"]
+
+
+def test_a_request_sent_as_bytes_is_read_again_for_its_cancel_and_its_ack(desk):
+    branch = desk.layer.new_branch()
+    data = desk.request(branch=branch).to_bytes()
+    transaction, (send,) = desk.layer.send_written(data, "INVITE", desk.flow, now=desk.now, branch=branch)
+    assert send == Send(data, desk.flow, transaction.key)
+    desk.answer(transaction, 180)
+    (cancel,) = desk.layer.cancel(transaction, now=desk.now)
+    assert parse_datagram(cancel.data).top_via.branch == branch
+    effects = desk.answer(transaction, 487)
+    (ack,) = [parse_datagram(effect.data) for effect in effects if isinstance(effect, Send)]
+    assert (ack.method, ack.uri, ack.to_tag) == ("ACK", "sip:bob@example.test", "to")
+    assert transaction.request.to_bytes() == data
+
+
+@pytest.mark.parametrize("method", ["INVITE", "INFO"])
+def test_a_request_sent_as_bytes_is_gone_when_nothing_can_follow(desk, method):
+    branch = desk.layer.new_branch()
+    request = desk.request(method, branch=branch)
+    data = request.to_bytes()
+    transaction, _ = desk.layer.send_written(data, method, desk.flow, now=desk.now, branch=branch)
+    with pytest.raises(LocalProtocolError, match="in use"):
+        desk.layer.send_written(data, method, desk.flow, now=desk.now, branch=branch)
+    (effect,) = desk.receive(make_response(request, 200, to_tag="to"))
+    assert effect.transaction is transaction
+    with pytest.raises(AttributeError):
+        _ = transaction.request
+    again = desk.receive(make_response(request, 200, to_tag="to"))
+    assert [type(effect) for effect in again] == [type(effect)] * (method == "INVITE")

@@ -57,23 +57,11 @@ class Headers:
 
         For who keeps a message that hardly anybody will look at again: it takes a fifth of the memory.
         """
-        if hasattr(self, "_packed"):
-            return
         self._packed = _PACKED_END.join(self._lines)
         del self._lines, self._names
         self._at = None
         self._cache.clear()
-
-    def __getattr__(self, name: str) -> list[str]:
-        """Unpack: only what is packed has no lines and no names."""
-        if name not in ("_lines", "_names"):
-            raise AttributeError(name)
-        packed = self._packed
-        del self._packed
-        lines = self._lines = packed.split(_PACKED_END) if packed else []
-        self._names = [canonical_name(line.partition(":")[0].rstrip(BLANKS)) for line in lines]
-        found: list[str] = getattr(self, name)
-        return found
+        self.__class__ = _PackedHeaders
 
     def get(self, name: str) -> str | None:
         """Give the first line's value, unfolded and stripped, or None."""
@@ -388,6 +376,27 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self.items())!r})"
+
+
+class _PackedHeaders(Headers):
+    """Headers that are packed: to ask for their lines or names makes common ones of them.
+
+    It is a class of its own because the interpreter looks up attributes the slow way where there is a
+    `__getattr__`.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> list[str]:
+        if name not in ("_lines", "_names"):
+            raise AttributeError(name)
+        packed = self._packed
+        del self._packed
+        self.__class__ = Headers  # type: ignore[assignment]
+        lines = self._lines = packed.split(_PACKED_END) if packed else []
+        self._names = [canonical_name(line.partition(":")[0].rstrip(BLANKS)) for line in lines]
+        found: list[str] = getattr(self, name)
+        return found
 
 
 def value_of(line: str) -> str:

@@ -51,7 +51,7 @@ class ClientTransaction:
     method: str
     """The request's method."""
     _written: Request | bytes
-    """The request as sent; bytes where nobody has asked for more yet."""
+    """The request as sent; bytes where nobody has asked for more yet, and then deleted in the end."""
     flow: Flow
     """The way it was sent."""
     _row: Row
@@ -77,7 +77,7 @@ class ClientTransaction:
 
     @property
     def request(self) -> Request:
-        """The request as sent."""
+        """The request as sent; none that was sent by `send_written` and that no CANCEL or ACK can follow."""
         written = self._written
         if isinstance(written, bytes):
             # whoever wrote it has kept to his own limits
@@ -400,6 +400,8 @@ class ClientTransactions:
     ) -> None:
         if transaction._send is not None or transaction._long is not None:
             self._stop_timers(transaction, None, now, effects)
+        if isinstance(transaction._written, bytes):
+            del transaction._written  # for a CANCEL or an ACK it is too late
         transaction.last_status = event.response.status
         effects.append(event)
         self._timer_m.start(transaction, now)
@@ -416,6 +418,8 @@ class ClientTransactions:
             line.pop(transaction, None)
             transaction._long = None
         transaction._send = None
+        if isinstance(transaction._written, bytes):
+            del transaction._written
         transaction.last_status = event.response.status
         effects.append(event)
         if transaction.flow.reliable:

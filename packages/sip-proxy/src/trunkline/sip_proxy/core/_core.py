@@ -374,11 +374,11 @@ class ProxyCore:
             return []
         context.relayed = status
         self.statistics.relayed[status // 100] += 1
+        if not context.is_invite:
+            context.release()  # before the answer: the layer keeps little of what interests nobody
         effects: list[Any] = self._layer.respond(transaction, response, now=now)
         if context.pending or context.groups:
             self._forking.stop(context, now, effects, reason=None)
-        if not context.is_invite:
-            context.release()
         return effects
 
     def _relay_answer(self, context: ResponseContext, response: Response, now: float) -> list[Effect]:
