@@ -314,7 +314,7 @@ def test_a_request_sent_as_bytes_is_read_again_for_its_cancel_and_its_ack(desk):
     branch = desk.layer.new_branch()
     data = desk.request(branch=branch).to_bytes()
     transaction, (send,) = desk.layer.send_written(data, "INVITE", desk.flow, now=desk.now, branch=branch)
-    assert send == Send(data, desk.flow, transaction.key)
+    assert (send.data, send.flow, send.key) == (data, desk.flow, transaction.key)
     desk.answer(transaction, 180)
     (cancel,) = desk.layer.cancel(transaction, now=desk.now)
     assert parse_datagram(cancel.data).top_via.branch == branch
