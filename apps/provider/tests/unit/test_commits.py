@@ -116,6 +116,23 @@ async def test_an_idle_commit_sleeps(bench: Bench, clock: MockClock) -> None:
     assert bench.database.attempts == []
 
 
+async def test_who_is_awake_needs_no_waking(nursery: trio.Nursery, mock_clock: MockClock) -> None:
+    bench = Bench()
+    nursery.start_soon(bench.commits.run)
+    await wait_all_tasks_blocked()
+    bench.put("a")
+    soon = INTERVAL - 0.002
+    bench.commits.look(soon)
+    bench.commits.look(soon, early=0.001)
+    assert bench.database.attempts == []
+    bench.commits.look(soon, early=0.003)
+    with trio.fail_after(1):
+        while not bench.answers:
+            await trio.sleep(0)  # time stands still: nobody is woken by it
+            bench.commits.look(soon)
+    assert bench.answers == [("a", True)]
+
+
 async def test_refusal_is_told_the_latest_first_and_the_rows_are_kept(bench: Bench, clock: MockClock) -> None:
     bench.database.is_away = True
     bench.put("a")

@@ -8,6 +8,7 @@ registration is answered 5xx instead of being confirmed and lost.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 import structlog
 import trio
@@ -19,6 +20,8 @@ log = structlog.get_logger("store")
 
 RETRY = 1.0
 "Seconds between attempts while the database is away."
+GLANCE = 0.005
+"Seconds between two looks whether a commit is done, where nobody looks in anyway."
 MAX_KEPT = 100_000
 "Writes kept for a database that is away; beyond it the oldest group is given up, and said so."
 
@@ -114,18 +117,22 @@ class CommitGroups:
 class GroupCommit:
     """The one writer of the store.
 
+    It lives while `run` runs, and goes on whenever `look` is called. Who is awake every few milliseconds may
+    call it himself: then `run` is hardly ever woken.
+
     Args:
         store: an open store; its `write` is called in a thread of its own, one call at a time.
         interval: seconds that writes may gather before they are committed.
-        told: called after those who waited for a commit have been told of it.
+        told: called when `run` has looked, and those who waited for a commit may have been told of it.
     """
 
     def __init__(self, store: Store, interval: float, told: Callable[[], None] = lambda: None) -> None:
         self._interval = interval
         self._told = told
         self._groups = CommitGroups()
-        self._work = trio.Event()
         self._writer: Writer[Batch, tuple[Refused, ...]] = Writer(store.write)
+        self._look_at = inf
+        self._alarm = trio.CancelScope()
 
     @property
     def batch(self) -> Batch:
@@ -149,49 +156,69 @@ class GroupCommit:
 
     def touch(self) -> None:
         """Say that the batch has something to write."""
-        self._work.set()
+        if self._look_at == inf:
+            self._look_again(trio.current_time() + self._interval)
 
     def when_written(self, done: Done) -> None:
         """Call `done` when all that is in the batch now has been committed, or could not be."""
         self._groups.when_written(done)
-        self._work.set()
+        self.touch()
 
     async def run(self) -> None:
         """Commit until cancelled; what is still waiting then is written before this returns."""
         with self._writer:
             try:
                 while True:
-                    await self._work.wait()
-                    await trio.sleep(RETRY if self._groups.kept else self._interval)
-                    self._work = trio.Event()
-                    await self._commit()
+                    with trio.CancelScope(deadline=self._look_at) as self._alarm:
+                        await trio.sleep_forever()
+                    self.look(trio.current_time())
                     self._told()
             finally:
-                await self._commit()
-                if self._groups.kept:
-                    log.critical("writes lost: the database was away at the end", rows=self._groups.kept)
+                with trio.CancelScope(shield=True):
+                    await self._finish()
 
-    async def _commit(self) -> None:
+    def look(self, now: float, *, early: float = 0.0) -> None:
+        """Take up what has been written, or begin to write what has gathered.
+
+        Args:
+            now: as `trio.current_time` gives it.
+            early: seconds by which an interval may be cut short, for who would have to be woken at its end.
+        """
+        writer = self._writer
+        if writer.is_busy:
+            if writer.has_ended:
+                self._take(now)
+            elif now >= self._look_at:
+                self._look_again(now + GLANCE)
+        elif now + early >= self._look_at:
+            self._begin(now)
+
+    def _look_again(self, at: float) -> None:
+        self._look_at = self._alarm.deadline = at
+
+    def _begin(self, now: float) -> None:
+        """Write what is next, if anything is."""
+        self._look_at = inf
+        batch = self._groups.next()
+        if batch is not None:
+            self._writer.begin(batch)
+            self._look_again(now + GLANCE)
+        elif self._look_at == inf:
+            self._alarm.deadline = inf
+
+    def _take(self, now: float) -> None:
+        """Tell what came of a commit to those who waited, and go on with the next."""
         groups = self._groups
-        while (batch := groups.next()) is not None:
-            error = await self._write(batch)
-            if error is None:
-                if groups.written():
-                    continue
-                return  # what came in meanwhile may gather first
+        try:
+            refused = self._writer.take()
+        except StoreError as error:
             if not groups.kept:
                 log.error(
                     "the database does not take writes; they are kept and tried again", error=str(error)
                 )
             groups.refused()
-            self._work.set()
+            self._look_again(now + RETRY)
             return
-
-    async def _write(self, batch: Batch) -> StoreError | None:
-        try:
-            refused = await self._writer.write(batch)
-        except StoreError as error:
-            return error
         for row in refused:
             log.error(
                 "the database will never take a row",
@@ -199,4 +226,28 @@ class GroupCommit:
                 reason=row.reason,
                 values=dict(row.values),
             )
-        return None
+        if groups.written():
+            self._begin(now)
+        elif groups.waiting or len(groups.batch):
+            self._look_again(now + self._interval)  # what came in meanwhile may gather first
+        else:
+            self._look_again(inf)
+
+    async def _finish(self) -> None:
+        """Write all there is; only a database that will not have it ends that."""
+        if self._writer.is_busy:
+            await self._take_when_ended()
+        failures = self.failures
+        while self.failures == failures:
+            if not self._writer.is_busy:
+                self._begin(trio.current_time())
+                if not self._writer.is_busy:
+                    break
+            await self._take_when_ended()
+        if self._groups.kept:
+            log.critical("writes lost: the database was away at the end", rows=self._groups.kept)
+
+    async def _take_when_ended(self) -> None:
+        while not self._writer.has_ended:
+            await trio.sleep(GLANCE)
+        self._take(trio.current_time())

@@ -2,18 +2,16 @@
 
 A commit comes every few milliseconds, always one at a time. trio's threads are for anything at any moment: to
 find one, hand a function over and be told of its end costs several times what the rows cost. Here a queue
-hands over, and a socket tells. Not here: what is written together, and when (`commits`).
+hands over, and whoever looks finds the result. Nobody is woken: a busy loop looks in anyway, and to wake it
+costs more than the looks of one that is not. Not here: what is written together, and when (`commits`).
 """
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Thread
 from typing import Generic, TypeVar
-
-import trio
 
 WorkT = TypeVar("WorkT")
 ResultT = TypeVar("ResultT")
@@ -29,47 +27,51 @@ class Writer(Generic[WorkT, ResultT]):
     def __init__(self, write: Callable[[WorkT], ResultT]) -> None:
         self._write = write
         self._work: SimpleQueue[WorkT | None] = SimpleQueue()
-        self._hears: socket.socket
-        self._tells: socket.socket
-        self._result: ResultT | None = None
-        self._error: BaseException | None = None
+        self._ended: tuple[ResultT | None, BaseException | None] | None = None
+        self.is_busy = False
+        """Whether a call was begun whose result was not taken."""
 
     def __enter__(self) -> Writer[WorkT, ResultT]:
-        self._hears, self._tells = socket.socketpair()
-        self._hears.setblocking(False)
         # a daemon: a disk that does not answer is not to keep the process from ending
         Thread(target=self._run, name="writer", daemon=True).start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._work.put(None)
-        self._hears.close()
 
-    async def write(self, work: WorkT) -> ResultT:
-        """Run the function; whoever cancels has to wait for its end.
+    def begin(self, work: WorkT) -> None:
+        """Let the function run; only when the result of the call before was taken.
 
         Args:
             work: what the function is given; not None.
+        """
+        assert not self.is_busy
+        self.is_busy = True
+        self._work.put(work)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a result is there to be taken."""
+        return self._ended is not None
+
+    def take(self) -> ResultT:
+        """Give what the function returned, once that `has_ended`.
 
         Raises:
             Exception: whatever the function raised.
         """
-        self._work.put(work)
-        with trio.CancelScope(shield=True):
-            await trio.lowlevel.wait_readable(self._hears)
-        self._hears.recv(1)
-        result, error = self._result, self._error
-        self._result = self._error = None
+        assert self._ended is not None
+        result, error = self._ended
+        self._ended = None
+        self.is_busy = False
         if error is not None:
             raise error
         return result  # type: ignore[return-value]  # without an error it is one
 
     def _run(self) -> None:
-        with self._tells:
-            while (work := self._work.get()) is not None:
-                try:
-                    self._result = self._write(work)
-                except BaseException as error:
-                    self._error = error
-                del work  # the batch may be large, and the next one a while away
-                self._tells.send(b"\0")
+        while (work := self._work.get()) is not None:
+            try:
+                self._ended = self._write(work), None
+            except BaseException as error:
+                self._ended = None, error
+            del work  # the batch may be large, and the next one a while away
