@@ -20,6 +20,7 @@ import structlog
 from trunkline import acct
 from trunkline.provider.directory import Name
 from trunkline.provider.policy import Forward, Refuse, RequestContext
+from trunkline.provider.store import Account
 from trunkline.sip_parser import Message, RemoteProtocolError, Request, Response, SipError, make_response
 from trunkline.sip_proxy import (
     Branch,
@@ -120,7 +121,6 @@ class Calls:
             CallFailed: self._failed,
             CallEnded: self._ended,
         }
-        self._numbers: dict[tuple[str, str], int] = {}
         self._next_number = itertools.count(first_number)
         self._recovered: list[tuple[Call, datetime]] = []
         self._give_up_recovered: float | None = None
@@ -151,7 +151,7 @@ class Calls:
 
     def any_journalled(self) -> int | None:
         """Return the number of some call that is in the journal, or None."""
-        return next(iter(self._numbers.values()), None)
+        return next((call.user.number for call in self.watch.calls() if call.user.number is not None), None)
 
     def listing(self) -> list[dict[str, Any]]:
         """List the calls as JSON types, oldest first."""
@@ -480,19 +480,19 @@ class Calls:
         fact.call.user = open_call(fact.call)
 
     def _ringing(self, fact: CallRinging) -> None:
-        opened: acct.OpenCall = fact.call.user
-        if opened.ringing is None:
-            opened.ringing = acct.milliseconds(fact.at, "CallRinging")
+        account: Account = fact.call.user
+        if account.ringing is None:
+            account.ringing = acct.milliseconds(fact.at, "CallRinging")
 
     def _answered(self, fact: CallAnswered) -> None:
         call = fact.call
-        opened: acct.OpenCall = call.user
-        at = acct.milliseconds(fact.at, "CallAnswered")
-        entries = self.rules.answered(opened, at, fact.to_tag, fact.code, fact.reason)
+        account: Account = call.user
+        account.answer = acct.milliseconds(fact.at, "CallAnswered")
+        account.to_tag, account.code, account.reason = fact.to_tag, fact.code, fact.reason
+        account.number = next(self._next_number)
         self.processed += 1
-        record = journal_text(call, opened, relayed=call.call_id in self.relayed)
-        number = self._numbers[call.key] = next(self._next_number)
-        self._stack.emit(Write("call_answered", (entries.acc, number, record)))
+        record = journal_text(call, account, relayed=call.call_id in self.relayed)
+        self._stack.emit(Write("call_answered", (account, record)))
 
     def _failed(self, fact: CallFailed) -> None:
         at = acct.milliseconds(fact.at, "CallFailed")
@@ -507,10 +507,8 @@ class Calls:
         at = acct.milliseconds(fact.at, "CallEnded")
         side = fact.by
         by = "caller" if side is Side.CALLER else "callee" if side is Side.CALLEE else "server"
-        entries = self.rules.ended(fact.call.user, at, by, fact.cause)
         self.relayed.discard(fact.call.call_id)
-        number = self._numbers.pop(fact.call.key, None)
-        self._stack.emit(Write("call_ended", (entries.acc, entries.cdr, number)))
+        self._stack.emit(Write("call_ended", (fact.call.user, at, by, fact.cause)))
 
     # -- ends that nobody asked for
 
@@ -572,7 +570,7 @@ class Calls:
             if record.get("watched") is None:
                 continue
             call, relayed = from_journal(record)
-            self._numbers[call.key] = number
+            call.user.number = number
             self.watch.restore(call, at=self._clock(), now=now)
             if relayed:
                 self.relayed.add(call.call_id)

@@ -10,6 +10,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any
 
 from trunkline import acct
+from trunkline.provider.store import Account
 from trunkline.sip_parser import RemoteProtocolError, Uri, parse_uri
 from trunkline.sip_proxy import Call, CallState
 
@@ -33,10 +34,10 @@ def party(uri: str) -> str:
     return parsed.address_of_record if isinstance(parsed, Uri) and parsed.user else uri
 
 
-def open_call(call: Call) -> acct.OpenCall:
+def open_call(call: Call) -> Account:
     """Say in accounting's words what has begun."""
     flow = call.caller_flow
-    return acct.OpenCall(
+    return Account(
         call.call_id,
         call.from_tag,
         acct.milliseconds(call.started_at, "CallStarted"),
@@ -45,7 +46,7 @@ def open_call(call: Call) -> acct.OpenCall:
         call.request_uri,
         "" if flow is None else f"{flow.transport.lower()}:{flow.remote[0]}:{flow.remote[1]}",
         extra=_NO_EXTRA,
-    )
+    ).open()
 
 
 def journal_text(call: Call, opened: acct.OpenCall, *, relayed: bool) -> str:
@@ -131,7 +132,7 @@ def from_journal(record: Mapping[str, Any]) -> tuple[Call, bool]:
     Raises:
         AcctError, LocalProtocolError: it is none.
     """
-    opened = acct.OpenCall.from_record(record["call"])
+    opened = Account.from_record(record["call"]).open()
     known = {
         "call_id": opened.call_id,
         "from_tag": opened.from_tag,
