@@ -42,6 +42,7 @@ from trunkline.sip_proxy import (
 )
 from trunkline.sip_transaction import Flow, ServerTransaction
 
+from ._dialogs import SETTLED
 from ._effects import AskRelay, Barrier, Write
 from ._media import MediaRules, family_of, has_sdp, put_sdp, sdp_family
 from ._records import call_listing, from_journal, journal_text, open_call
@@ -67,7 +68,7 @@ class Leg:
     relayed: bool
     "The call's media are relayed."
     came_by: Flow
-    "The flow of the request."
+    "The flow of the request; of no matter where no media are relayed."
     identity: Name | None = None
     "The subscriber in whose name the request was made; None for a stranger's."
     family: str = ""
@@ -78,6 +79,11 @@ class Leg:
     "Responses behind one that the relay is asked about; None = nothing is asked."
     call: Call | None = None
     "What the watch has told of last, of a transaction that began a call; None = nothing yet."
+
+
+_NOWHERE = Flow("UDP", ("", 0), ("", 0))
+_UNRELAYED = {method: Leg(method, False, False, _NOWHERE) for method in SETTLED}
+"One for all requests within calls whose media are not relayed: nothing in them ever changes."
 
 
 class Calls:
@@ -202,9 +208,10 @@ class Calls:
             if facts:
                 self._tell(facts)
                 relayed = relayed and call_id in self.relayed
-        leg = Leg(request.method, False, relayed, flow)
-        if relayed:
-            leg.family = sdp_family(request)
+        if not relayed:
+            return _UNRELAYED[request.method]
+        leg = Leg(request.method, False, True, flow)
+        leg.family = sdp_family(request)
         return leg
 
     def _locate(
@@ -348,6 +355,7 @@ class Calls:
                 self._tell(facts)
             self._stack.send_upstream(context, response, now)
             if response.status >= 200:
+                leg.call = None  # it may be over long before this transaction is
                 self._forget_typed(context, branch)
         else:
             self._respond(leg, context, response, branch, now)

@@ -86,7 +86,6 @@ def journal_text(call: Call, opened: acct.OpenCall, *, relayed: bool) -> str:
 
 
 def _leg_text(leg: Leg) -> str:
-    to_tag, contact = _escaped(leg.to_tag, leg.contact)
     flow = "null" if leg.flow is None else _flow_text(leg.flow)
     more = ""
     if leg.cseq:
@@ -97,12 +96,12 @@ def _leg_text(leg: Leg) -> str:
         more += f',"session_interval":{leg.session_interval}'
     if leg.route_set:
         more += f',"route_set":{_as_json(leg.route_set)}'
-    return f'{{"to_tag":"{to_tag}","contact":"{contact}","flow":{flow}{more}}}'
+    return f'{{"to_tag":{_quoted(leg.to_tag)},"contact":{_quoted(leg.contact)},"flow":{flow}{more}}}'
 
 
 def _flow_text(flow: Flow) -> str:
-    here, there = _escaped(flow.local[0], flow.remote[0])
-    return f'["{flow.transport}","{here}",{flow.local[1]},"{there}",{flow.remote[1]}]'
+    here, there = flow.local, flow.remote
+    return f'["{flow.transport}",{_quoted(here[0])},{here[1]},{_quoted(there[0])},{there[1]}]'
 
 
 def _escaped(*texts: str) -> tuple[str, ...]:
