@@ -42,21 +42,11 @@ class Account(OpenCall):
         assert answer is not None
         began = self.began = instant(self.start)
         answered = self.answered = instant(answer)
-        return (
-            *texts(
-                self.method,
-                self.from_tag,
-                self.to_tag,
-                self.call_id,
-                str(self.code),
-                self.reason[:_REASON_WIDTH],
-            ),
-            answered,
-            0,
-            bounded(elapsed_ms(self.start, answer) // 1000),
-            began,
-            0,
+        method, from_tag, to_tag, call_id, reason = texts(
+            self.method, self.from_tag, self.to_tag, self.call_id, self.reason[:_REASON_WIDTH]
         )
+        setup = bounded(elapsed_ms(self.start, answer) // 1000)
+        return method, from_tag, to_tag, call_id, str(self.code), reason, answered, 0, setup, began, 0
 
     def end_rows(self, at: datetime, by: str, cause: str, made_at: str) -> tuple[Row | None, Row]:
         """Give the row of table acc of the request that ends it, and the row of table cdrs.
