@@ -358,6 +358,7 @@ class CallWatch:
         if call.state is _CONFIRMED:
             return []
         call.state = _CONFIRMED
+        call.codes = ()
         call.answered_at = at
         call.to_tag = leg.to_tag
         if len(call.legs) > 1:
