@@ -31,6 +31,7 @@ def test_the_faces_are_what_was_decided() -> None:
         ],
         "rpc": ["ControlError", "RpcError", "RpcInUse", "ServerDown", "binding_record", "call", "serve"],
         "store": [
+            "Account",
             "Batch",
             "Refused",
             "Store",

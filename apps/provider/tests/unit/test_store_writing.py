@@ -13,12 +13,20 @@ from pathlib import Path
 import attrs
 import pytest
 
-from trunkline.acct import AccRow, Cdr
-from trunkline.provider.store import Batch, Store, StoreError
+from trunkline.acct import AccRow, Cdr, Rules
+from trunkline.provider.store import Account, Batch, Store, StoreError
 from trunkline.sip_proxy import Binding
 
 MakeBinding = Callable[..., Binding]
 MakeCdr = Callable[..., Cdr]
+
+
+@pytest.fixture
+def answered(at: datetime) -> Account:
+    """A call from alice to bob that was answered at once, journalled as number 7."""
+    account = Account("c1", "f1", at, "alice@example.test", "bob@example.test", answer=at).open()
+    account.number, account.to_tag, account.code, account.reason = 7, "t1", 200, "OK"
+    return account
 
 
 def same(binding: Binding) -> dict[str, object]:
@@ -316,34 +324,39 @@ def test_what_was_committed_survives_a_crash(store: Store, make_binding: MakeBin
 
 
 def test_a_call_that_is_journalled_already_is_replaced_and_nothing_else_is_lost(
-    store: Store, acc_row: AccRow, make_cdr: MakeCdr
+    store: Store, answered: Account, make_cdr: MakeCdr
 ) -> None:
-    written(store, save_call=(1, {"from": "a server before"}))
+    written(store, save_call=(7, {"from": "a server before"}))
     batch = Batch()
-    batch.call_answered(acc_row, 1, {"n": 1})
+    batch.call_answered(answered, {"n": 1})
     batch.cdr(make_cdr(call_id="c9"))
     assert store.write(batch) == ()
-    assert store.load_calls() == {1: {"n": 1}}
+    assert store.load_calls() == {7: {"n": 1}}
     assert (store.counts()["acc"], store.counts()["cdrs"]) == (1, 1)
 
 
-def test_the_steps_of_a_call_write_what_their_parts_do(acc_row: AccRow, make_cdr: MakeCdr) -> None:
+def test_the_steps_of_a_call_write_what_their_parts_do(
+    answered: Account, acc_row: AccRow, make_cdr: MakeCdr
+) -> None:
     cdr = make_cdr()
-    bye = attrs.evolve(acc_row, method="BYE", time=cdr.end, created=cdr.start)
+    invite = Rules().answered(answered, answered.answer, "t1", 200, "OK").acc
+    ended = Rules().ended(answered, cdr.end, "caller", "bye")
     steps, parts = (Batch() for _ in range(2))
     steps._stamp = parts._stamp = "2030-01-02 03:04:05.000000"
-    steps.call_answered(acc_row, 7, {"n": 1})
+    steps.call_answered(answered, {"n": 1})
     steps.call_failed(acc_row, acc_row, cdr)
     steps.call_failed(None, None, None)
-    steps.call_ended(bye, cdr, 7)
-    steps.call_ended(None, cdr, None)
-    parts.acc(acc_row)
+    steps.call_ended(answered, cdr.end, "caller", "bye")
+    answered.number = None
+    steps.call_ended(answered, cdr.end, "caller", "bye")
+    parts.acc(invite)
     parts.save_call(7, {"n": 1})
     parts.acc(acc_row)
     parts.missed(acc_row)
     parts.cdr(cdr)
-    parts.acc(bye)
+    parts.acc(ended.acc)
     parts.remove_call(7)
-    parts.cdr(cdr)
-    parts.cdr(cdr)
+    parts.cdr(ended.cdr)
+    parts.acc(ended.acc)
+    parts.cdr(ended.cdr)
     assert list(steps._statements()) == list(parts._statements())

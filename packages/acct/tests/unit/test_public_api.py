@@ -28,6 +28,7 @@ def test_public_names() -> None:
         "RecordError",
         "Rules",
         "cdrs_from_acc_rows",
+        "elapsed_ms",
         "milliseconds",
         "rebuild",
     ]

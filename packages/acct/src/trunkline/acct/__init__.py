@@ -3,7 +3,7 @@
 This file is the package's face; everything else is private to it.
 """
 
-from ._cdr import Cdr, OpenCall
+from ._cdr import Cdr, OpenCall, elapsed_ms
 from ._errors import AcctError, LocalProtocolError, RecordError
 from ._events import (
     CallAnswered,
@@ -43,6 +43,7 @@ __all__ = [
     "RecordError",
     "Rules",
     "cdrs_from_acc_rows",
+    "elapsed_ms",
     "milliseconds",
     "rebuild",
 ]

@@ -6,7 +6,7 @@ the other are in `_ledger` (live) and `_rebuild` (from rows).
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -103,7 +103,7 @@ class OpenCall:
         return to_record(self)
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "OpenCall":
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
         """Read a call back from its record.
 
         Raises:

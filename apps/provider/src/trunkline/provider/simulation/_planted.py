@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from trunkline.provider.stack import Barrier, Write
+from trunkline.provider.stack import Barrier
 from trunkline.provider.stack._calls import Calls
 from trunkline.provider.stack._registrations import Registrations
 from trunkline.sip_transaction import TransactionLayer
@@ -64,8 +64,7 @@ def double_cdr() -> AbstractContextManager[None]:
 
     def ended(self: Any, fact: Any) -> None:
         original(self, fact)
-        cdr = self._stack._out[-1].arguments[1]
-        self._stack.emit(Write("cdr", (cdr,)))
+        self._stack.emit(self._stack._out[-1])
 
     return _patched(Calls, "_ended", ended)
 

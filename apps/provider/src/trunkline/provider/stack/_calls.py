@@ -20,6 +20,7 @@ import structlog
 from trunkline import acct
 from trunkline.provider.directory import Name
 from trunkline.provider.policy import Forward, Refuse, RequestContext
+from trunkline.provider.store import Account
 from trunkline.sip_parser import Message, RemoteProtocolError, Request, Response, SipError, make_response
 from trunkline.sip_proxy import (
     Branch,
@@ -41,6 +42,7 @@ from trunkline.sip_proxy import (
 )
 from trunkline.sip_transaction import Flow, ServerTransaction
 
+from ._dialogs import SETTLED
 from ._effects import AskRelay, Barrier, Write
 from ._media import MediaRules, family_of, has_sdp, put_sdp, sdp_family
 from ._records import call_listing, from_journal, journal_text, open_call
@@ -66,7 +68,7 @@ class Leg:
     relayed: bool
     "The call's media are relayed."
     came_by: Flow
-    "The flow of the request."
+    "The flow of the request; of no matter where no media are relayed."
     identity: Name | None = None
     "The subscriber in whose name the request was made; None for a stranger's."
     family: str = ""
@@ -77,6 +79,11 @@ class Leg:
     "Responses behind one that the relay is asked about; None = nothing is asked."
     call: Call | None = None
     "What the watch has told of last, of a transaction that began a call; None = nothing yet."
+
+
+_NOWHERE = Flow("UDP", ("", 0), ("", 0))
+_UNRELAYED = {method: Leg(method, False, False, _NOWHERE) for method in SETTLED}
+"One for all requests within calls whose media are not relayed: nothing in them ever changes."
 
 
 class Calls:
@@ -120,7 +127,6 @@ class Calls:
             CallFailed: self._failed,
             CallEnded: self._ended,
         }
-        self._numbers: dict[tuple[str, str], int] = {}
         self._next_number = itertools.count(first_number)
         self._recovered: list[tuple[Call, datetime]] = []
         self._give_up_recovered: float | None = None
@@ -151,7 +157,7 @@ class Calls:
 
     def any_journalled(self) -> int | None:
         """Return the number of some call that is in the journal, or None."""
-        return next(iter(self._numbers.values()), None)
+        return next((call.user.number for call in self.watch.calls() if call.user.number is not None), None)
 
     def listing(self) -> list[dict[str, Any]]:
         """List the calls as JSON types, oldest first."""
@@ -202,9 +208,10 @@ class Calls:
             if facts:
                 self._tell(facts)
                 relayed = relayed and call_id in self.relayed
-        leg = Leg(request.method, False, relayed, flow)
-        if relayed:
-            leg.family = sdp_family(request)
+        if not relayed:
+            return _UNRELAYED[request.method]
+        leg = Leg(request.method, False, True, flow)
+        leg.family = sdp_family(request)
         return leg
 
     def _locate(
@@ -348,7 +355,8 @@ class Calls:
                 self._tell(facts)
             self._stack.send_upstream(context, response, now)
             if response.status >= 200:
-                # it stays until its transactions are over, for 32 seconds; hardly anything comes of it
+                # both stay until its transactions are over, for 32 seconds; hardly anything comes of them
+                leg.call = None
                 context.request.pack()
         else:
             self._respond(leg, context, response, branch, now)
@@ -472,19 +480,19 @@ class Calls:
         fact.call.user = open_call(fact.call)
 
     def _ringing(self, fact: CallRinging) -> None:
-        opened: acct.OpenCall = fact.call.user
-        if opened.ringing is None:
-            opened.ringing = acct.milliseconds(fact.at, "CallRinging")
+        account: Account = fact.call.user
+        if account.ringing is None:
+            account.ringing = acct.milliseconds(fact.at, "CallRinging")
 
     def _answered(self, fact: CallAnswered) -> None:
         call = fact.call
-        opened: acct.OpenCall = call.user
-        at = acct.milliseconds(fact.at, "CallAnswered")
-        entries = self.rules.answered(opened, at, fact.to_tag, fact.code, fact.reason)
+        account: Account = call.user
+        account.answer = acct.milliseconds(fact.at, "CallAnswered")
+        account.to_tag, account.code, account.reason = fact.to_tag, fact.code, fact.reason
+        account.number = next(self._next_number)
         self.processed += 1
-        record = journal_text(call, opened, relayed=call.call_id in self.relayed)
-        number = self._numbers[call.key] = next(self._next_number)
-        self._stack.emit(Write("call_answered", (entries.acc, number, record)))
+        record = journal_text(call, account, relayed=call.call_id in self.relayed)
+        self._stack.emit(Write("call_answered", (account, record)))
 
     def _failed(self, fact: CallFailed) -> None:
         at = acct.milliseconds(fact.at, "CallFailed")
@@ -499,10 +507,8 @@ class Calls:
         at = acct.milliseconds(fact.at, "CallEnded")
         side = fact.by
         by = "caller" if side is Side.CALLER else "callee" if side is Side.CALLEE else "server"
-        entries = self.rules.ended(fact.call.user, at, by, fact.cause)
         self.relayed.discard(fact.call.call_id)
-        number = self._numbers.pop(fact.call.key, None)
-        self._stack.emit(Write("call_ended", (entries.acc, entries.cdr, number)))
+        self._stack.emit(Write("call_ended", (fact.call.user, at, by, fact.cause)))
 
     # -- ends that nobody asked for
 
@@ -564,7 +570,7 @@ class Calls:
             if record.get("watched") is None:
                 continue
             call, relayed = from_journal(record)
-            self._numbers[call.key] = number
+            call.user.number = number
             self.watch.restore(call, at=self._clock(), now=now)
             if relayed:
                 self.relayed.add(call.call_id)

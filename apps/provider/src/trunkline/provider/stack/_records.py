@@ -10,6 +10,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import TYPE_CHECKING, Any
 
 from trunkline import acct
+from trunkline.provider.store import Account
 from trunkline.sip_parser import RemoteProtocolError, Uri, parse_uri
 from trunkline.sip_proxy import Call, CallState
 
@@ -33,10 +34,10 @@ def party(uri: str) -> str:
     return parsed.address_of_record if isinstance(parsed, Uri) and parsed.user else uri
 
 
-def open_call(call: Call) -> acct.OpenCall:
+def open_call(call: Call) -> Account:
     """Say in accounting's words what has begun."""
     flow = call.caller_flow
-    return acct.OpenCall(
+    return Account(
         call.call_id,
         call.from_tag,
         acct.milliseconds(call.started_at, "CallStarted"),
@@ -45,7 +46,7 @@ def open_call(call: Call) -> acct.OpenCall:
         call.request_uri,
         "" if flow is None else f"{flow.transport.lower()}:{flow.remote[0]}:{flow.remote[1]}",
         extra=_NO_EXTRA,
-    )
+    ).open()
 
 
 def journal_text(call: Call, opened: acct.OpenCall, *, relayed: bool) -> str:
@@ -85,7 +86,6 @@ def journal_text(call: Call, opened: acct.OpenCall, *, relayed: bool) -> str:
 
 
 def _leg_text(leg: Leg) -> str:
-    to_tag, contact = _escaped(leg.to_tag, leg.contact)
     flow = "null" if leg.flow is None else _flow_text(leg.flow)
     more = ""
     if leg.cseq:
@@ -96,12 +96,12 @@ def _leg_text(leg: Leg) -> str:
         more += f',"session_interval":{leg.session_interval}'
     if leg.route_set:
         more += f',"route_set":{_as_json(leg.route_set)}'
-    return f'{{"to_tag":"{to_tag}","contact":"{contact}","flow":{flow}{more}}}'
+    return f'{{"to_tag":{_quoted(leg.to_tag)},"contact":{_quoted(leg.contact)},"flow":{flow}{more}}}'
 
 
 def _flow_text(flow: Flow) -> str:
-    here, there = _escaped(flow.local[0], flow.remote[0])
-    return f'["{flow.transport}","{here}",{flow.local[1]},"{there}",{flow.remote[1]}]'
+    here, there = flow.local, flow.remote
+    return f'["{flow.transport}",{_quoted(here[0])},{here[1]},{_quoted(there[0])},{there[1]}]'
 
 
 def _escaped(*texts: str) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ def from_journal(record: Mapping[str, Any]) -> tuple[Call, bool]:
     Raises:
         AcctError, LocalProtocolError: it is none.
     """
-    opened = acct.OpenCall.from_record(record["call"])
+    opened = Account.from_record(record["call"]).open()
     known = {
         "call_id": opened.call_id,
         "from_tag": opened.from_tag,

@@ -5,6 +5,7 @@ statements need SQLAlchemy Core only; the models and the migrations, which cost 
 together, are imported when a person edits or the schema changes.
 """
 
+from trunkline.provider.store._account import Account
 from trunkline.provider.store._batch import Batch, Refused
 from trunkline.provider.store._errors import StoreError
 from trunkline.provider.store._opening import check_database
@@ -13,6 +14,7 @@ from trunkline.provider.store._subscribers import Subscriber
 from trunkline.provider.store.administrators import ensure_administrator, verify_administrator
 
 __all__ = [
+    "Account",
     "Batch",
     "Refused",
     "Store",

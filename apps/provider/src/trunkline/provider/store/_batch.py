@@ -19,6 +19,7 @@ from trunkline.provider.store._statements import Prepared, Row, Statement
 
 if TYPE_CHECKING:
     from trunkline.acct import AccRow, Cdr
+    from trunkline.provider.store._account import Account
     from trunkline.sip_proxy import Binding
 
 
@@ -35,7 +36,6 @@ class Refused:
 
 
 _as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-_TIME, _CREATED = (_statements.INSERT_ACC.names.index(name) for name in ("time", "created"))
 _WRITES = ("_acc", "_alive", "_bindings", "_cdrs", "_missed", "_refreshed", "_removed", "_saved")
 
 
@@ -109,8 +109,8 @@ class Batch:
             number: of 63 bits, no other call's.
             record: JSON types only, written as they are now; or JSON text, of ASCII only.
         """
-        text = record if isinstance(record, str) else _as_json(record)
-        self._saved[number] = (number, text, self._made_at())
+        text = record if type(record) is str else _as_json(record)
+        self._saved[number] = (number, text, self._stamp or self._made_at())
 
     def remove_call(self, number: int) -> None:
         """Take a call that has ended out of the journal."""
@@ -123,17 +123,17 @@ class Batch:
 
     # -- what is written at one step of a call
 
-    def call_answered(self, row: AccRow, number: int, record: Mapping[str, Any] | str) -> None:
-        """Add the row of its INVITE, and journal the call.
+    def call_answered(self, account: Account, record: Mapping[str, Any] | str) -> None:
+        """Add the row of its INVITE, and journal the call where it has a number.
 
         Args:
-            row: for table acc.
-            number: as for `save_call`.
+            account: of a call that was answered just now.
             record: as for `save_call`.
         """
-        self._acc.append(_rows.acc_row(row))
-        text = record if type(record) is str else _as_json(record)
-        self._saved[number] = (number, text, self._stamp or self._made_at())
+        number = account.number
+        if number is not None:
+            self.save_call(number, record)
+        self._acc.append(account.answer_row())
 
     def call_failed(self, acc: AccRow | None, missed: AccRow | None, cdr: Cdr | None) -> None:
         """Add the rows of a call that nobody answered, as far as they are wanted."""
@@ -144,15 +144,20 @@ class Batch:
         if cdr is not None:
             self.cdr(cdr)
 
-    def call_ended(self, row: AccRow | None, cdr: Cdr, number: int | None) -> None:
-        """Add the row of its BYE and its record, and take it out of the journal where it has a number."""
-        start = end = None
+    def call_ended(self, account: Account, at: datetime, by: str, cause: str) -> None:
+        """Add the row of its BYE and its record, and take it out of the journal where it has a number.
+
+        Args:
+            account: of a call that was answered.
+            at: when it ended.
+            by: `caller`, `callee` or `server`.
+            cause: why.
+        """
+        row, record = account.end_rows(at, by, cause, self._stamp or self._made_at())
         if row is not None:
-            acc = _rows.acc_row(row)
-            self._acc.append(acc)
-            start = acc[_CREATED] if row.created is cdr.start else None
-            end = acc[_TIME] if row.time is cdr.end else None
-        self._cdrs.append(_rows.cdr_row(cdr, self._stamp or self._made_at(), start=start, end=end))
+            self._acc.append(row)
+        self._cdrs.append(record)
+        number = account.number
         if number is not None:
             self._removed[number] = None
             if self._saved:

@@ -22,7 +22,7 @@ _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH = _EPOCH_UTC.replace(tzinfo=None)
 _DAY = 86400
 _LATEST = 253370764800
-_INT_MAX = 2**31 - 1
+INT_MAX = 2**31 - 1
 _SECOND = timedelta(seconds=1)
 
 
@@ -43,7 +43,7 @@ def texts(*values: str) -> tuple[str, ...]:
 
 def bounded(value: int) -> int:
     """Bring a number into the range of a column INT."""
-    return value if -_INT_MAX <= value <= _INT_MAX else min(max(value, -_INT_MAX), _INT_MAX)
+    return value if -INT_MAX <= value <= INT_MAX else min(max(value, -INT_MAX), INT_MAX)
 
 
 def moment(epoch: float) -> str:
@@ -199,7 +199,7 @@ def missed_row(row: AccRow) -> Row:
 def acc_row(row: AccRow) -> Row:
     """Give the row of table acc."""
     created, duration, setup, milliseconds = row.created, row.duration, row.setuptime, row.ms_duration
-    if not (0 <= duration <= milliseconds <= _INT_MAX and 0 <= setup <= _INT_MAX):
+    if not (0 <= duration <= milliseconds <= INT_MAX and 0 <= setup <= INT_MAX):
         duration, setup, milliseconds = bounded(duration), bounded(setup), bounded(milliseconds)
     return (
         *texts(row.method, row.from_tag, row.to_tag, row.callid, row.sip_code, row.sip_reason),
@@ -211,14 +211,12 @@ def acc_row(row: AccRow) -> Row:
     )
 
 
-def cdr_row(cdr: Cdr, made_at: str, *, start: str | None = None, end: str | None = None) -> Row:
+def cdr_row(cdr: Cdr, made_at: str) -> Row:
     """Give the row of table cdrs; its first four values find it.
 
     Args:
         cdr: the record.
         made_at: the time of the row, as a column value.
-        start: the record's start as a column value, where that is known already.
-        end: its end, the same.
     """
     call_id, from_tag, to_tag, caller, callee, request_uri, released_by, cause, reason = texts(
         cdr.call_id, cdr.from_tag, cdr.to_tag, cdr.caller, cdr.callee, cdr.request_uri,
@@ -228,14 +226,14 @@ def cdr_row(cdr: Cdr, made_at: str, *, start: str | None = None, end: str | None
         call_id,
         from_tag,
         to_tag,
-        start or instant(cdr.start),
+        instant(cdr.start),
         bounded(cdr.duration_ms // 1000),
         made_at,
         caller,
         callee,
         request_uri,
         None if cdr.answer is None else instant(cdr.answer),
-        end or instant(cdr.end),
+        instant(cdr.end),
         cdr.duration_ms,
         cdr.setup_ms,
         released_by,

@@ -105,7 +105,7 @@ class Call:
     laps: int = 1
     """How often its INVITE is passing through now: more than once when it spirals."""
     codes: tuple[int, ...] = ()
-    """Provisional statuses already told."""
+    """Provisional statuses already told, while it is early: none is told later."""
     user: Any = None
     """Whatever the application wants to find here again; not in the record."""
 

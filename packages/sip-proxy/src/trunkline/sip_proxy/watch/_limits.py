@@ -26,7 +26,8 @@ class Limits(Generic[OwnerT]):
 
     def set(self, owner: OwnerT, at: float) -> None:
         """Set an owner's limit, in place of an earlier one; it comes up to a second late."""
-        self.clear(owner)
+        if owner in self._at:
+            self.clear(owner)
         second = ceil(at)
         owners = self._owners.get(second)
         if owners is None:

@@ -51,7 +51,8 @@ class Sessions:
             leg.refreshed_by_callee = number
         interval = leg.session_interval = session_interval(response)
         if interval is None:
-            self.drop(call, leg)
+            if leg.session_expires_at is not None:
+                self.drop(call, leg)
         else:
             self._run(call, leg, interval, at, now)
 

@@ -263,7 +263,7 @@ class CallWatch:
         self._calls[call.key] = call
         for leg in call.legs.values():
             self._by_callee[call.call_id, leg.to_tag] = call
-        longest = self._longest(call)
+        longest = self._max_duration if call.max_duration is None else call.max_duration
         if call.answered_at is not None and longest is not None:
             elapsed = (at - call.answered_at).total_seconds()
             self._limits.set(call, now + longest - max(elapsed, 0.0))
@@ -358,12 +358,13 @@ class CallWatch:
         if call.state is _CONFIRMED:
             return []
         call.state = _CONFIRMED
+        call.codes = ()
         call.answered_at = at
         call.to_tag = leg.to_tag
         if len(call.legs) > 1:
             for other in [other for other in call.legs.values() if not other.is_confirmed]:
                 self._drop_leg(call, other)
-        longest = self._longest(call)
+        longest = self._max_duration if call.max_duration is None else call.max_duration
         if longest is not None:
             self._limits.set(call, now + longest)
         return [CallAnswered(call, at, leg.to_tag, response.status, response.reason)]
@@ -415,9 +416,6 @@ class CallWatch:
         if leg.is_confirmed:
             number = request.cseq.number
             self._sessions.refresh(call, leg, sender, number, response, at=at, now=now)
-
-    def _longest(self, call: Call) -> float | None:
-        return self._max_duration if call.max_duration is None else call.max_duration
 
     def _goodbye(self, call: Call, leg: Leg, by: Side, at: datetime, cause: str = "bye") -> list[Fact]:
         other = None
