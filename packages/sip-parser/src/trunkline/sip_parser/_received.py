@@ -19,7 +19,7 @@ import attrs
 from ._errors import RemoteProtocolError
 from ._grammar import FrozenParams
 from ._messages import Request
-from ._via import MAGIC_COOKIE, Via
+from ._via import MAGIC_COOKIE, made_via
 
 _match_sender = re.compile(r"Via: SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?").fullmatch
 # A cookie alone tells no transactions apart. Source: RFC 4475 §3.2.1
@@ -121,7 +121,7 @@ def mark_received(request: Request, remote: tuple[str, int], *, force_rport: boo
         if request._method not in _WITHIN_DIALOGS and names.count("via") == 1 and "%" not in remote[0]:
             # Whoever checks the request reads its Vias next, and need not do so once more.
             typed = {"branch": branch[7:], "received": remote[0], "rport": shown_port}
-            cache["via"] = (Via(sender.transport, sender.host, sender.port, FrozenParams(typed)),)
+            cache["via"] = (made_via(sender.transport, sender.host, sender.port, FrozenParams(typed)),)
     return f"{branch}\n{sender.sent_by}\n{call_id}\n"
 
 

@@ -6,7 +6,7 @@ Source: RFC 3261 §20.42, §20.16, RFC 3581
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -47,8 +47,20 @@ _match_cseq = re.compile(rf"([0-9]+)[ \t]+({TOKEN})").fullmatch
 _DEFAULT_PORTS: Final = {"TLS": 5061, "WS": 80, "WSS": 443, "TLS-SCTP": 5061}
 
 
-@attrs.frozen(slots=True)
-class Via:
+class OpenVia:
+    """What becomes a `Via` once it is filled: setting a field of a frozen one costs a call."""
+
+    __slots__ = ("host", "params", "port", "protocol", "transport")
+
+    transport: str
+    host: str
+    port: int | None
+    params: Params
+    protocol: str
+
+
+@attrs.frozen(slots=True, weakref_slot=False)
+class Via(OpenVia):
     """One hop of the way a response takes; immutable, `replace` makes a changed copy."""
 
     transport: str
@@ -145,6 +157,18 @@ class Via:
         return f"{self.protocol}/{self.transport} {host}{port}{format_params(self.params)}"
 
 
+def made_via(transport: str, host: str, port: int | None, params: Params) -> Via:
+    """Give what `Via` gives of these."""
+    via: Any = OpenVia()
+    via.transport = transport
+    via.host = host
+    via.port = port
+    via.params = params
+    via.protocol = "SIP/2.0"
+    via.__class__ = Via
+    return via  # type: ignore[no-any-return]
+
+
 def read_via(text: str) -> Via:
     """Read a Via value that is on one line, without blanks around it."""
     sender, _, params = text.partition(";")
@@ -152,7 +176,9 @@ def read_via(text: str) -> Via:
         known = PLAIN_SENDERS[sender]
         if known is not None:
             transport, host, port = known
-            return Via(transport, host, port, parse_plain_params(params, "Via") if params else NO_PARAMS)
+            return made_via(
+                transport, host, port, parse_plain_params(params, "Via") if params else NO_PARAMS
+            )
     return read_any_via(text)
 
 
