@@ -328,7 +328,7 @@ class Headers:
 
     def _find(self) -> dict[str, int]:
         """Find again where each name stands."""
-        at = self._at = outline_of(self._names).at
+        at = self._at = outline_of(self._names)[1]
         return at
 
     def _lines_of(self, canonical: str) -> list[str]:

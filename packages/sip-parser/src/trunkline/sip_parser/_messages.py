@@ -216,7 +216,12 @@ class Response(MessageBase):
         headers = self.headers
         names = headers._names
         cseq = headers._cache.get("cseq")
-        if cseq is None or "via" not in names:
+        if cseq is None:
+            try:
+                cseq = self.cseq
+            except RemoteProtocolError:
+                return "", ""
+        if "via" not in names:
             return "", ""
         line = headers._lines[names.index("via")]
         sender, _, rest = line.partition(";branch=")

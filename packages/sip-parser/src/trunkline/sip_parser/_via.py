@@ -176,9 +176,7 @@ def read_via(text: str) -> Via:
         known = PLAIN_SENDERS[sender]
         if known is not None:
             transport, host, port = known
-            return made_via(
-                transport, host, port, parse_plain_params(params, "Via") if params else NO_PARAMS
-            )
+            return made_via(transport, host, port, parse_plain_params(params, "Via") if params else NO_PARAMS)
     return read_any_via(text)
 
 
