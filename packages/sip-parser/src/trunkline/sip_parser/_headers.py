@@ -261,14 +261,14 @@ class Headers:
         Returns:
             Whether a line of that name is left.
         """
-        canonical = CANONICAL.get(name) or canonical_name(name)
-        names, lines = self._names, self._lines
         at = self._at
         if at is None:
             at = self._find()
-        if canonical not in at:
+        canonical = name if name in at else CANONICAL.get(name) or canonical_name(name)
+        index = at.get(canonical)
+        if index is None:
             return False
-        index = at[canonical]
+        names, lines = self._names, self._lines
         is_only = index >= 0
         if not is_only:
             index = names.index(canonical)
@@ -282,8 +282,8 @@ class Headers:
                 # such as Vias that come back
                 lines[index] = f"{head}: {rest}"
                 self._forget(canonical)
-            else:
-                self.pop_value(canonical)
+                return True
+            self.pop_value(canonical)
         elif line[-1] in _ENDS_NO_VALUE:
             self.pop_value(canonical)
         else:
@@ -351,8 +351,8 @@ class Headers:
         cache = self._cache
         if canonical in cache:
             del cache[canonical]
-        if canonical == "via":
-            cache.pop("*via", None)
+        if "*via" in cache and canonical == "via":
+            del cache["*via"]
 
     def __eq__(self, other: object) -> bool:
         """Whether both hold the same lines, to the letter."""

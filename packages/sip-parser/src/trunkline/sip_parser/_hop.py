@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final
 
-from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import BLANKS
+from ._errors import RemoteProtocolError
+from ._grammar import BLANKS, encode_escaped
 from ._headers import Headers, breaks_line
 from ._messages import Request
 from ._typed import TYPED
@@ -41,20 +41,24 @@ def read_within_dialog(request: Request) -> WithinDialog | None:
     Source: RFC 3261 §16.3, §16.4
     """
     headers = request.headers
-    names, lines, cache = headers._names, headers._lines, headers._cache
-    if names.count("route") != 1 or "proxy-require" in names or request._version != "SIP/2.0":
+    lines, cache = headers._lines, headers._cache
+    at = headers._at
+    if at is None:
+        at = headers._find()
+    route_at = at.get("route", -1)
+    if route_at < 0 or "proxy-require" in at or request._version != "SIP/2.0":
         return None
     try:
         call_id, sender, receiver, cseq, hops = _take_read(cache)
     except KeyError:  # not all of it was read at once
         try:
             for name in _READ_WITHIN_DIALOGS:
-                cache[name] = TYPED[lines[names.index(name)]]
+                cache[name] = TYPED[lines[headers._names.index(name)]]
         except (ValueError, RemoteProtocolError):  # it is not there, or cannot be read
             return None
         call_id, sender, receiver, cseq, hops = _take_read(cache)
     to_tag = receiver.params.get("tag")
-    route = lines[names.index("route")].partition(":")[2].strip(BLANKS)
+    route = lines[route_at].partition(":")[2].strip(BLANKS)
     if not to_tag or not hops or cseq.method != request._method or "," in route or "\n" in route:
         return None
     return call_id, sender.params.get("tag") or "", to_tag, cseq.number, route
@@ -74,7 +78,6 @@ def forwarded_bytes(request: Request, *, via: str, max_forwards: str) -> bytes:
     Source: RFC 3261 §16.6, §16.11
     """
     headers = request.headers
-    names = headers._names
     body = request._body
     at = headers._at
     if at is None:
@@ -86,11 +89,13 @@ def forwarded_bytes(request: Request, *, via: str, max_forwards: str) -> bytes:
         return copy.to_bytes()
     lines = [request._start or request.start_line(), *headers._lines, "", ""]
     lines[hops + 1] = "Max-Forwards: " + max_forwards
-    lines.insert(names.index("via") + 1, "Via: " + via)
+    index = at["via"]
+    lines.insert((headers._names.index("via") if index < 0 else index) + 1, "Via: " + via)
+    text = "\r\n".join(lines)
     try:
-        head = "\r\n".join(lines).encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
+        head = text.encode()
+    except UnicodeEncodeError:
+        head = encode_escaped(text)
     return head + body if body else head
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import Params, is_token
+from ._grammar import Params, encode_escaped, is_token
 from ._headers import Headers, check_value
 from ._messages import Request, Response
 from ._names import CANONICAL, WRITTEN_NAMES, canonical_name
@@ -133,9 +133,9 @@ def response_bytes(
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
     text = "\r\n".join([_start_of(status)[0], *lines, _EMPTY_BODY])
     try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
+        return text.encode()
+    except UnicodeEncodeError:
+        return encode_escaped(text)
 
 
 _Copied: TypeAlias = tuple[tuple[str, ...], Callable[[list[str]], Sequence[str]]]
