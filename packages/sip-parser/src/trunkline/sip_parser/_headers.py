@@ -18,7 +18,7 @@ from typing import Any
 from ._errors import LocalProtocolError, shown
 from ._grammar import BLANKS, first_comma, one_line, split_list, unfold
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, canonical_name
-from ._outline import outline_of
+from ._outline import Places, outline_of
 
 _EMPTY = ", \t\r\n"
 _ENDS_NO_VALUE = ": \t\r\n"
@@ -29,7 +29,7 @@ class Headers:
 
     __slots__ = ("_at", "_cache", "_changed", "_lines", "_names")
 
-    _at: dict[str, int] | None
+    _at: Places | None
     """Where each name stands, -1 when it stands there more than once; None when the names have changed and it
     was not asked for since. All messages of that outline share it."""
 
@@ -275,12 +275,11 @@ class Headers:
         line = lines[index]
         if "," in line:
             first, _, rest = line.partition(",")
-            head, _, value = first.partition(":")
             rest = rest.lstrip(BLANKS)
             is_plain = rest and '"' not in first and "<" not in first and "(" not in first
-            if is_plain and value.strip(BLANKS) and canonical not in NOT_LISTS:
+            if is_plain and first[-1] not in _ENDS_NO_VALUE and canonical not in NOT_LISTS:
                 # such as Vias that come back
-                lines[index] = f"{head}: {rest}"
+                lines[index] = first.partition(":")[0] + ": " + rest
                 self._forget(canonical)
                 return True
             self.pop_value(canonical)
@@ -288,7 +287,7 @@ class Headers:
             self.pop_value(canonical)
         else:
             del names[index], lines[index]
-            self._at = None
+            self._at = at.without(canonical) if is_only else None
             self._forget(canonical)
             return not is_only
         return canonical in names
@@ -326,7 +325,7 @@ class Headers:
         copy._changed = self._changed
         return copy
 
-    def _find(self) -> dict[str, int]:
+    def _find(self) -> Places:
         """Find again where each name stands."""
         at = self._at = outline_of(self._names)[1]
         return at

@@ -27,6 +27,7 @@ WithinDialog = tuple[str, str, str, int, str]
 """Call-ID, the tags of From ("" when it has none) and To, the number of CSeq, and the only Route."""
 
 _READ_WITHIN_DIALOGS: Final = ("call-id", "from", "to", "cseq", "max-forwards")
+_new_object = object.__new__
 _take_read = itemgetter(*_READ_WITHIN_DIALOGS)
 
 
@@ -130,7 +131,7 @@ def forwarded_copy(
     at = received._at
     if at is None:
         at = received._find()
-    headers = Headers.__new__(Headers)
+    headers = _new_object(Headers)
     names = headers._names = received._names.copy()
     lines = headers._lines = received._lines.copy()
     length = received._cache.get("content-length")
@@ -148,21 +149,23 @@ def forwarded_copy(
         else:
             names.append("max-breadth")
             lines.append("Max-Breadth: " + max_breadth)
-    is_first = "record-route" not in at
+    written = via + record_routes[0] if record_routes else via
+    is_plain = not ("\r" in written or "\n" in written or "\0" in written)
+    is_first = is_plain and "record-route" not in at
     for value in record_routes:
-        if is_first and not breaks_line(value):
+        if is_first:
             is_first = False
             names.insert(0, "record-route")
             lines.insert(0, "Record-Route: " + value)
         else:
             headers.prepend("Record-Route", value)
-    if "via" in at and not breaks_line(via):
+    if is_plain and "via" in at:
         index = names.index("via")
         names.insert(index, "via")
         lines.insert(index, "Via: " + via)
     else:
         headers.prepend("Via", via)
-    copy = Request.__new__(Request)
+    copy = _new_object(Request)
     copy.headers = headers
     copy._body = request._body
     copy._changed = True

@@ -33,9 +33,31 @@ _MODEL_LENGTH: Final = 1024
 
 Early: TypeAlias = tuple[int, int, int, int, tuple[tuple[str, int], ...]]
 """Where To, From, CSeq and Call-ID stand, and what else is to be read ahead, with where it is."""
-Outline: TypeAlias = tuple[list[str], dict[str, int], Early | None]
-"""What a head's names say by themselves: the names in the order of the lines, to be copied; where each of
-them stands, -1 for one that comes again; and what to read ahead, None when the mandatory headers are not
+
+
+class Places(dict[str, int]):
+    """Where each name stands in a head, -1 for one that comes again."""
+
+    __slots__ = ("_names", "_without")
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        for index, name in enumerate(names):
+            self[name] = -1 if name in self else index
+        self._names = tuple(names)
+        self._without: dict[str, Places] = {}
+
+    def without(self, name: str) -> Places:
+        """Give the places once the line of a name that comes once is gone, as Routes and Vias go."""
+        found = self._without.get(name)
+        if found is None:
+            found = self._without[name] = outline_of([other for other in self._names if other != name])[1]
+        return found
+
+
+Outline: TypeAlias = tuple[list[str], Places, Early | None]
+"""What a head's names say by themselves: the names in the order of the lines, to be copied; where they
+stand; and what to read ahead, None when the mandatory headers are not
 there, those of one value once. A plain tuple, because every message takes it apart."""
 
 
@@ -45,9 +67,7 @@ def outline_of(names: Sequence[str]) -> Outline:
 
 
 def _look_at(names: Sequence[str]) -> Outline:
-    at: dict[str, int] = {}
-    for index, name in enumerate(names):
-        at[name] = -1 if name in at else index
+    at = Places(names)
     early: Early | None = None
     if "via" in at and all(at.get(name, -1) >= 0 for name in MANDATORY[1:]):
         others = tuple([(name, at[name]) for name in _ASKED_FOR_WHERE_THERE if at.get(name, -1) >= 0])

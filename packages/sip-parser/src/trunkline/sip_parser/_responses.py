@@ -181,9 +181,14 @@ def _start_of(status: int) -> tuple[str, str]:
 
 
 def _has_tag(request: Request) -> bool:
-    to = request.headers._cache.get("to")
+    headers = request.headers
+    to = headers._cache.get("to")
     if to is not None:
         return bool(to.params.get("tag"))
+    if headers._at is not None and headers._at.get("to", -1) >= 0:
+        line = headers._lines[headers._at["to"]]
+        if line[-1] == ">" and line.count("<") == 1 and '"' not in line:
+            return False  # outside of a dialog there is nothing behind the brackets
     try:
         return request.to.tag is not None
     except RemoteProtocolError:
