@@ -264,33 +264,35 @@ class Headers:
         at = self._at
         if at is None:
             at = self._find()
-        canonical = name if name in at else CANONICAL.get(name) or canonical_name(name)
-        index = at.get(canonical)
+        index = at.get(name)
         if index is None:
-            return False
+            name = CANONICAL.get(name) or canonical_name(name)
+            index = at.get(name)
+            if index is None:
+                return False
         names, lines = self._names, self._lines
         is_only = index >= 0
         if not is_only:
-            index = names.index(canonical)
+            index = names.index(name)
         line = lines[index]
         if "," in line:
             first, _, rest = line.partition(",")
             rest = rest.lstrip(BLANKS)
             is_plain = rest and '"' not in first and "<" not in first and "(" not in first
-            if is_plain and first[-1] not in _ENDS_NO_VALUE and canonical not in NOT_LISTS:
+            if is_plain and first[-1] not in _ENDS_NO_VALUE and name not in NOT_LISTS:
                 # such as Vias that come back
                 lines[index] = first.partition(":")[0] + ": " + rest
-                self._forget(canonical)
+                self._forget(name)
                 return True
-            self.pop_value(canonical)
+            self.pop_value(name)
         elif line[-1] in _ENDS_NO_VALUE:
-            self.pop_value(canonical)
+            self.pop_value(name)
         else:
             del names[index], lines[index]
-            self._at = at.without(canonical) if is_only else None
-            self._forget(canonical)
+            self._at = at.without(name) if is_only else None
+            self._forget(name)
             return not is_only
-        return canonical in names
+        return name in names
 
     def replace_top(self, name: str, value: str) -> None:
         """Put another in place of the topmost single value; the values after it on the line stay as spelled.

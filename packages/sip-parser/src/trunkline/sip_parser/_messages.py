@@ -8,7 +8,6 @@ Source: RFC 3261 §7.1, §7.2
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
@@ -29,7 +28,6 @@ _match_returned_via = re.compile(
     rf";branch=([0-9A-Za-z.\-]+)(?:{_RPORT}(?:{_RECEIVED})?|{_RECEIVED}(?:{_RPORT})?)?(?:,|\Z)"
 ).match
 
-_PLAIN_BRANCH: Final = string.ascii_letters + string.digits + "."
 _is_plain_sender = re.compile(
     r"Via: SIP/2\.0/(?:UDP|TCP|TLS) [0-9A-Za-z.\-]+(?::[1-9][0-9]{0,3}|:[1-5][0-9]{4})?"
 ).fullmatch
@@ -228,7 +226,7 @@ class Response(MessageBase):
         line = headers._lines[names.index("via")]
         sender, _, rest = line.partition(";branch=")
         branch = rest.partition(",")[0]
-        if branch and not branch.strip(_PLAIN_BRANCH) and _PLAIN_SENDERS[sender]:
+        if branch.isascii() and branch.replace(".", "").isalnum() and _PLAIN_SENDERS[sender]:
             return branch, cseq.method
         via = _match_returned_via(line)
         return ("", "") if via is None else (via[1], cseq.method)
