@@ -378,7 +378,8 @@ def breaks_line(value: str) -> bool:
 
 
 def _line(canonical: str, name: str, value: str) -> str:
-    check_value(name, value)
+    if breaks_line(value):
+        check_value(name, value)
     return f"{WRITTEN_NAMES.get(canonical) or name}: {value}"
 
 

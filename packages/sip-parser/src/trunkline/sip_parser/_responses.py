@@ -71,7 +71,8 @@ def make_response(
     for name, value in headers:
         # as `Headers.add`, which costs more than writing the line
         canonical = CANONICAL.get(name) or canonical_name(name)
-        check_value(name, value)
+        if "\r" in value or "\n" in value or "\0" in value:
+            check_value(name, value)
         names.append(canonical)
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
         if canonical in cache:
@@ -127,7 +128,8 @@ def response_bytes(
         lines[to] = _tagged(lines[to], to_tag)
     for name, value in fields:
         canonical = CANONICAL.get(name) or canonical_name(name)
-        check_value(name, value)
+        if "\r" in value or "\n" in value or "\0" in value:
+            check_value(name, value)
         if canonical == "content-length":
             return make_response(request, status, to_tag=to_tag, headers=fields).to_bytes()
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
