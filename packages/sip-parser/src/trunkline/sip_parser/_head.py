@@ -43,7 +43,7 @@ _new_object = object.__new__
 _any_line_end = re.compile(r"\r\n|\r|\n")
 
 
-def parse_head(head: str, max_headers: int = MAX_HEADERS, *, read_ahead: bool = False) -> Message:
+def parse_head(head: str, max_headers: int = MAX_HEADERS, read_ahead: bool = False) -> Message:
     """Read start line and headers.
 
     Args:

@@ -58,7 +58,7 @@ def parse_datagram(
         text = head.decode()
     except UnicodeDecodeError:
         text = head.decode("utf-8", "surrogateescape")
-    message = parse_head(text, max_headers, read_ahead=read_ahead)
+    message = parse_head(text, max_headers, read_ahead)
     length = message.headers._cache.get("content-length")
     if length is None or length == len(body):
         message._body = body
@@ -217,7 +217,7 @@ class StreamReader:
         result: Message | RemoteProtocolError
         message: Message | None
         try:
-            result = message = parse_head(head, self.max_headers, read_ahead=True)
+            result = message = parse_head(head, self.max_headers, True)
             length = content_length(message.headers)
         except RemoteProtocolError as error:
             if error.status_hint == 513 or has_stray_line_end(head):
