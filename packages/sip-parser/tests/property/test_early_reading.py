@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trunkline.sip_parser import RemoteProtocolError, parse_datagram
+from trunkline.sip_parser import RemoteProtocolError, make_response, parse_datagram
 from trunkline.sip_parser._typed import _read, _read_any
 from trunkline.sip_parser.testing import message_bytes, name_addrs
 
@@ -58,3 +58,22 @@ def test_what_is_read_ahead(data, name, inserted):
         assert outcome(lambda of, it=attribute: getattr(of, it), message) == outcome(
             lambda of, it=attribute: getattr(of, it), untouched
         )
+
+
+@given(values)
+@example("<sip:a@b>")
+@example('"tag" <sip:a@b>')
+@example("sip:a;tag=1 <x>")
+@example("<sip:a@b;tag=1>")
+@example("<sip:a@b>;tag")
+def test_whether_a_to_has_a_tag_is_seen_as_it_is_read(to):
+    data = (
+        f"INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP c;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: {to}\r\n"
+        "Call-ID: x\r\nCSeq: 1 INVITE\r\n\r\n"
+    ).encode()
+    try:
+        seen, read = (parse_datagram(data, read_ahead=ahead) for ahead in (False, True))
+    except RemoteProtocolError:
+        return
+    answers = [make_response(request, 180, to_tag="t").to_bytes() for request in (seen, read)]
+    assert answers[0] == answers[1]
