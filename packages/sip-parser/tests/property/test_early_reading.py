@@ -68,8 +68,8 @@ def test_what_is_read_ahead(data, name, inserted):
 @example("<sip:a@b>;tag")
 def test_whether_a_to_has_a_tag_is_seen_as_it_is_read(to):
     data = (
-        f"INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP c;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: {to}\r\n"
-        "Call-ID: x\r\nCSeq: 1 INVITE\r\n\r\n"
+        "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP c;branch=z9hG4bK1\r\n"
+        f"From: <sip:a@b>;tag=1\r\nTo: {to}\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n"
     ).encode()
     try:
         seen, read = (parse_datagram(data, read_ahead=ahead) for ahead in (False, True))
