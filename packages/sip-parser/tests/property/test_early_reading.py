@@ -1,13 +1,13 @@
-"""What is read while a message is parsed, and read the short way, is what reading it when asked for gives."""
+"""What is read ahead, and what is read the short way, is what reading it when asked for gives."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trunkline.sip_parser import RemoteProtocolError, parse_datagram
+from trunkline.sip_parser import RemoteProtocolError, make_response, parse_datagram
 from trunkline.sip_parser._typed import _read, _read_any
 from trunkline.sip_parser.testing import message_bytes, name_addrs
 
-EARLY = ("to", "from", "call-id", "cseq", "max-forwards", "contact")
+EARLY = {"to", "from", "call-id", "cseq", "max-forwards", "contact"}
 
 begins = st.sampled_from(["From: ", "To: ", "Contact: ", "Route: ", "from:", "f: ", "Via: ", "m: ", "To:  "])
 pieces = st.sampled_from(
@@ -43,21 +43,37 @@ def test_a_line_read_the_short_way(begin, value):
     message_bytes(),
     st.sampled_from([b"To:", b"From:", b"Call-ID:", b"CSeq:", b"Max-Forwards:", b"Contact:"]),
     st.sampled_from(
-        [b"", b" x", b" <sip:a>,", b" 7\r\n 8", b" a b", b"\t", b" x\r\nContact: <sip:c@d>\r\nA:"]
+        [b"", b" x", b"x: ", b" <sip:a>,", b" 7\r\n 8", b" a b", b"\t", b" x\r\nContact: <sip:c@d>\r\nA:"]
     ),
 )
-def test_what_is_read_at_once(data, name, inserted):
+def test_what_is_read_ahead(data, name, inserted):
     data = data.replace(b"\r\n" + name, b"\r\n" + name + inserted, 1)
     try:
-        message = parse_datagram(data)
+        message, untouched = (parse_datagram(data, read_ahead=ahead) for ahead in (True, False))
     except RemoteProtocolError:
         return
-    untouched = message.copy()
-    cache = untouched.headers._cache
-    for key in EARLY:
-        cache.pop(key, None)
+    assert not untouched.headers._cache.keys() & EARLY
 
     for attribute in ("to", "from_", "call_id", "cseq", "max_forwards", "contacts"):
         assert outcome(lambda of, it=attribute: getattr(of, it), message) == outcome(
             lambda of, it=attribute: getattr(of, it), untouched
         )
+
+
+@given(values)
+@example("<sip:a@b>")
+@example('"tag" <sip:a@b>')
+@example("sip:a;tag=1 <x>")
+@example("<sip:a@b;tag=1>")
+@example("<sip:a@b>;tag")
+def test_whether_a_to_has_a_tag_is_seen_as_it_is_read(to):
+    data = (
+        "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP c;branch=z9hG4bK1\r\n"
+        f"From: <sip:a@b>;tag=1\r\nTo: {to}\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n"
+    ).encode()
+    try:
+        seen, read = (parse_datagram(data, read_ahead=ahead) for ahead in (False, True))
+    except RemoteProtocolError:
+        return
+    answers = [make_response(request, 180, to_tag="t").to_bytes() for request in (seen, read)]
+    assert answers[0] == answers[1]

@@ -40,7 +40,7 @@ def no_forms():
 
 def outcome(data):
     try:
-        message = parse_datagram(data)
+        message = parse_datagram(data, read_ahead=True)
     except RemoteProtocolError as error:
         partial = error.message
         return (

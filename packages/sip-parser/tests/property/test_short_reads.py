@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.sip_parser import Message, RemoteProtocolError, Response, parse_datagram
+from trunkline.sip_parser import Message, RemoteProtocolError, Response, Via, parse_datagram
+from trunkline.sip_parser._via import read_any_via, read_via
 from trunkline.sip_parser.testing import message_bytes, mutated_bytes
 
 NAMES = ("Via", "Contact", "Record-Route", "Route", "Supported", "Date", "CSeq")
@@ -92,3 +93,19 @@ def test_likely_key_is_read_where_the_via_is_plain(via: str, cseq: str, key: tup
 
 def test_likely_key_of_a_response_that_was_not_parsed_is_to_be_read() -> None:
     assert Response(200, "OK", [("CSeq", "1 BYE")]).likely_key() == ("", "")
+
+
+via_params = st.sampled_from(
+    ["branch=z9hG4bK1", "branch=", "branch", "rport", "rport=5060", "rport=", "received=192.0.2.1", "ttl=1",
+     "received=::1", "received=[::1]", "received", "Branch=a", "branch=a_b", 'x="a"', "", " rport", "rport=x"]
+)  # fmt: skip
+
+
+@given(st.lists(via_params, max_size=4), st.sampled_from(["SIP/2.0/UDP a:5060", "SIP / 2.0 / UDP a"]))
+def test_a_via_read_the_short_way(params: list[str], sender: str) -> None:
+    text = ";".join([sender, *params])
+    read, slowly = (read_or_reason(lambda how=how: how(text)) for how in (read_via, read_any_via))
+    assert read == slowly
+    if isinstance(read, Via):
+        assert list(read.params.items()) == list(slowly.params.items())
+        assert type(read.params) is type(slowly.params)

@@ -24,7 +24,7 @@ from ._grammar import (
     unquote,
 )
 from ._memory import REMEMBERED_VALUES, Memory
-from ._uri import AnyUri, parse_uri
+from ._uri import URIS, AnyUri, parse_uri
 
 SECTION: Final = "RFC 3261 §25.1"
 
@@ -39,8 +39,18 @@ _is_plain_string = re.compile(r'"[^"\\]*+"[ \t]*+').fullmatch
 _PLAIN_ENDS: Final = ("", ";")
 
 
-@attrs.frozen(slots=True)
-class NameAddr:
+class OpenAddress:
+    """What becomes a `NameAddr` once it is filled: setting a field of a frozen one costs a call."""
+
+    __slots__ = ("display_name", "params", "uri")
+
+    display_name: str | None
+    uri: AnyUri
+    params: Params
+
+
+@attrs.frozen(slots=True, weakref_slot=False)
+class NameAddr(OpenAddress):
     """An address in a header; immutable, `replace` makes a changed copy."""
 
     display_name: str | None
@@ -108,11 +118,12 @@ def read_address(text: str) -> NameAddr:
     name, _, rest = text.partition("<")
     uri, closing, params = rest.partition(">")
     if closing and params[:1] in _PLAIN_ENDS and "<" not in uri and (not name or _is_plain_string(name)):
-        return NameAddr(
-            name.rstrip(" \t")[1:-1] or None,
-            parse_uri(uri),
-            parse_params(params[1:], "parameters") if len(params) > 1 else NO_PARAMS,
-        )
+        address: Any = OpenAddress()
+        address.display_name = name.rstrip(" \t")[1:-1] or None
+        address.uri = URIS[uri]
+        address.params = parse_params(params[1:], "parameters") if len(params) > 1 else NO_PARAMS
+        address.__class__ = NameAddr
+        return address  # type: ignore[no-any-return]
     return read_any_address(text)
 
 

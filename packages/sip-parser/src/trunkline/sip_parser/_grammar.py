@@ -13,7 +13,7 @@ from enum import Enum
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final, NoReturn, TypeAlias
 
-from ._errors import RemoteProtocolError, shown
+from ._errors import LocalProtocolError, RemoteProtocolError, shown
 
 Params: TypeAlias = dict[str, str | None]
 """Parameters in order: lower-case name, value as spelled (quotes included), None without `=`."""
@@ -229,6 +229,18 @@ def unescape(text: str) -> str:
         lambda match: bytes.fromhex(match[1].decode()), text.encode("utf-8", "surrogateescape")
     )
     return raw.decode("utf-8", "surrogateescape")
+
+
+def encode_escaped(text: str) -> bytes:
+    """Write text as UTF-8, and bytes of a peer that are none as they came; most text needs only `encode()`.
+
+    Raises:
+        LocalProtocolError: UTF-8 cannot carry it.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
 
 
 def check_escapes(text: str, what: str) -> None:

@@ -5,8 +5,8 @@ are split once at CRLF, which assumes what nearly every message is, lines that e
 colon; whatever does not fit (folds, mistakes) falls out of a dictionary and is gone through line by line.
 Eagerly checked are the start line, the header lines, Content-Length and the five headers without which
 nothing can be answered; everything else waits until it is asked for, or for `check_message`. What is asked of
-nearly every message is read at once all the same, while it is known where it stands; should it be wrong, that
-is still not told before it is asked for.
+nearly every message is read at once all the same for who says so, while it is known where it stands; should
+it be wrong, that is still not told before it is asked for.
 
 Source: RFC 3261 §7
 """
@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Final, NoReturn, TypeAlias
 
 from ._errors import RemoteProtocolError, shown
-from ._grammar import BLANKS, is_token
+from ._grammar import is_token
 from ._headers import Headers
 from ._memory import REMEMBERED_VALUES, Memory
 from ._messages import Message, Request, Response
@@ -39,15 +39,18 @@ _match_status_line = re.compile(
 _bad_uri = re.compile(r"[\s<>\"\x00-\x1f\x7f]").search
 _stray = re.compile(r"\r(?!\n)|(?<!\r)\n|(?<!\\)\x00").search
 _stray_end = re.compile(r"[\r\n\0]").search
+_new_object = object.__new__
 _any_line_end = re.compile(r"\r\n|\r|\n")
 
 
-def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
+def parse_head(head: str, max_headers: int = MAX_HEADERS, read_ahead: bool = False) -> Message:
     """Read start line and headers.
 
     Args:
         head: everything before the empty line, decoded as UTF-8 with surrogateescape.
         max_headers: header lines, at most.
+        read_ahead: whether to read what nearly every message is asked for; what is wrong with it is told as
+            ever, to who asks for it.
 
     Raises:
         RemoteProtocolError: `message` is set when enough was understood to answer.
@@ -57,20 +60,20 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
     start_line, _, text = head.partition("\r\n")
     parts = _PARTS[start_line]
     cut = None if parts is None else parts[-1].cut(text)
-    headers = Headers.__new__(Headers)
-    headers._cache = cache = {}
-    headers._changed = False
     if cut is not None and len(cut[0]) <= max_headers:
         lines, (names, at, early) = cut
-        headers._names = names.copy()
+        names = names.copy()
     else:
         names, lines = _split(head, max_headers)
-        headers._names = names
         _, at, early = outline = outline_of(names)
         if parts is not None and early is not None:
             parts[-1].learn(lines, outline)
+    headers = _new_object(Headers)
+    headers._names = names
     headers._lines = lines
     headers._at = at
+    headers._cache = cache = {}
+    headers._changed = False
     message = _begin(start_line, parts, headers)
     if early is None:
         _refuse_headers(names, message)
@@ -81,14 +84,20 @@ def parse_head(head: str, max_headers: int = MAX_HEADERS) -> Message:
         except RemoteProtocolError as error:
             error.message = message
             raise
-    call_id = lines[at["call-id"]].partition(":")[2].strip(BLANKS)
-    if call_id and " " not in call_id and "\t" not in call_id and "\n" not in call_id:
-        cache["call-id"] = call_id
-    try:
-        for name, index in early:
-            cache[name] = TYPED[lines[index]]
-    except RemoteProtocolError:
-        pass  # whoever asks for it is told
+    if read_ahead:
+        to_at, from_at, cseq_at, call_id_at, others = early
+        if message.is_request:
+            name, _, call_id = lines[call_id_at].partition(": ")
+            if call_id and not (":" in name or " " in call_id or "\t" in call_id or "\n" in call_id):
+                cache["call-id"] = call_id
+        try:
+            cache["to"] = TYPED[lines[to_at]]
+            cache["from"] = TYPED[lines[from_at]]
+            cache["cseq"] = TYPED[lines[cseq_at]]
+            for name, index in others:
+                cache[name] = TYPED[lines[index]]
+        except RemoteProtocolError:
+            pass  # whoever asks for it is told
     return message
 
 
@@ -187,7 +196,7 @@ def _begin(start_line: str, parts: _Parts | None, headers: Headers) -> Message:
         _refuse_start_line(start_line, headers)
     # Each kind sets what both have: a line of code that meets one type only is quicker.
     if len(parts) == 4:
-        request = Request.__new__(Request)
+        request = _new_object(Request)
         request._method, request._uri, request._version, _ = parts
         request._parsed_uri = None
         request.headers = headers
@@ -195,7 +204,7 @@ def _begin(start_line: str, parts: _Parts | None, headers: Headers) -> Message:
         request._body = b""
         request._changed = False
         return request
-    response = Response.__new__(Response)
+    response = _new_object(Response)
     response._version, (response._status, response._reason), _ = parts
     response.headers = headers
     response._start = start_line

@@ -18,7 +18,7 @@ from typing import Any
 from ._errors import LocalProtocolError, shown
 from ._grammar import BLANKS, first_comma, one_line, split_list, unfold
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, canonical_name
-from ._outline import outline_of
+from ._outline import Places, outline_of
 
 _EMPTY = ", \t\r\n"
 _ENDS_NO_VALUE = ": \t\r\n"
@@ -31,7 +31,7 @@ class Headers:
 
     __slots__ = ("_at", "_cache", "_changed", "_lines", "_names", "_packed")
 
-    _at: dict[str, int] | None
+    _at: Places | None
     """Where each name stands, -1 when it stands there more than once; None when the names have changed and it
     was not asked for since. All messages of that outline share it."""
 
@@ -274,37 +274,38 @@ class Headers:
         Returns:
             Whether a line of that name is left.
         """
-        canonical = CANONICAL.get(name) or canonical_name(name)
-        names, lines = self._names, self._lines
         at = self._at
         if at is None:
             at = self._find()
-        if canonical not in at:
-            return False
-        index = at[canonical]
+        index = at.get(name)
+        if index is None:
+            name = CANONICAL.get(name) or canonical_name(name)
+            index = at.get(name)
+            if index is None:
+                return False
+        names, lines = self._names, self._lines
         is_only = index >= 0
         if not is_only:
-            index = names.index(canonical)
+            index = names.index(name)
         line = lines[index]
         if "," in line:
             first, _, rest = line.partition(",")
-            head, _, value = first.partition(":")
             rest = rest.lstrip(BLANKS)
             is_plain = rest and '"' not in first and "<" not in first and "(" not in first
-            if is_plain and value.strip(BLANKS) and canonical not in NOT_LISTS:
+            if is_plain and first[-1] not in _ENDS_NO_VALUE and name not in NOT_LISTS:
                 # such as Vias that come back
-                lines[index] = f"{head}: {rest}"
-                self._forget(canonical)
-            else:
-                self.pop_value(canonical)
+                lines[index] = first.partition(":")[0] + ": " + rest
+                self._forget(name)
+                return True
+            self.pop_value(name)
         elif line[-1] in _ENDS_NO_VALUE:
-            self.pop_value(canonical)
+            self.pop_value(name)
         else:
             del names[index], lines[index]
-            self._at = None
-            self._forget(canonical)
+            self._at = at.without(name) if is_only else None
+            self._forget(name)
             return not is_only
-        return canonical in names
+        return name in names
 
     def replace_top(self, name: str, value: str) -> None:
         """Put another in place of the topmost single value; the values after it on the line stay as spelled.
@@ -339,9 +340,9 @@ class Headers:
         copy._changed = self._changed
         return copy
 
-    def _find(self) -> dict[str, int]:
+    def _find(self) -> Places:
         """Find again where each name stands."""
-        at = self._at = outline_of(self._names).at
+        at = self._at = outline_of(self._names)[1]
         return at
 
     def _lines_of(self, canonical: str) -> list[str]:
@@ -364,8 +365,8 @@ class Headers:
         cache = self._cache
         if canonical in cache:
             del cache[canonical]
-        if canonical == "via":
-            cache.pop("*via", None)
+        if "*via" in cache and canonical == "via":
+            del cache["*via"]
 
     def __eq__(self, other: object) -> bool:
         """Whether both hold the same lines, to the letter."""
@@ -411,7 +412,8 @@ def breaks_line(value: str) -> bool:
 
 
 def _line(canonical: str, name: str, value: str) -> str:
-    check_value(name, value)
+    if breaks_line(value):
+        check_value(name, value)
     return f"{WRITTEN_NAMES.get(canonical) or name}: {value}"
 
 

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final
 
-from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import BLANKS
+from ._errors import RemoteProtocolError
+from ._grammar import BLANKS, encode_escaped
 from ._headers import Headers, breaks_line
 from ._messages import Request, check_uri
 from ._typed import TYPED
@@ -27,6 +27,7 @@ WithinDialog = tuple[str, str, str, int, str]
 """Call-ID, the tags of From ("" when it has none) and To, the number of CSeq, and the only Route."""
 
 _READ_WITHIN_DIALOGS: Final = ("call-id", "from", "to", "cseq", "max-forwards")
+_new_object = object.__new__
 _take_read = itemgetter(*_READ_WITHIN_DIALOGS)
 
 
@@ -41,20 +42,24 @@ def read_within_dialog(request: Request) -> WithinDialog | None:
     Source: RFC 3261 §16.3, §16.4
     """
     headers = request.headers
-    names, lines, cache = headers._names, headers._lines, headers._cache
-    if names.count("route") != 1 or "proxy-require" in names or request._version != "SIP/2.0":
+    lines, cache = headers._lines, headers._cache
+    at = headers._at
+    if at is None:
+        at = headers._find()
+    route_at = at.get("route", -1)
+    if route_at < 0 or "proxy-require" in at or request._version != "SIP/2.0":
         return None
     try:
         call_id, sender, receiver, cseq, hops = _take_read(cache)
     except KeyError:  # not all of it was read at once
         try:
             for name in _READ_WITHIN_DIALOGS:
-                cache[name] = TYPED[lines[names.index(name)]]
+                cache[name] = TYPED[lines[headers._names.index(name)]]
         except (ValueError, RemoteProtocolError):  # it is not there, or cannot be read
             return None
         call_id, sender, receiver, cseq, hops = _take_read(cache)
     to_tag = receiver.params.get("tag")
-    route = lines[names.index("route")].partition(":")[2].strip(BLANKS)
+    route = lines[route_at].partition(":")[2].strip(BLANKS)
     if not to_tag or not hops or cseq.method != request._method or "," in route or "\n" in route:
         return None
     return call_id, sender.params.get("tag") or "", to_tag, cseq.number, route
@@ -119,7 +124,9 @@ def forwarded_bytes(
         start = f"{request._method} {uri} {request._version}"
     lines = headers._lines.copy()
     lines[hops] = "Max-Forwards: " + max_forwards
-    above = headers._names.index("via")
+    above = at["via"]
+    if above < 0:
+        above = headers._names.index("via")
     if top >= 0:
         del lines[top]
         if top < above:
@@ -129,10 +136,11 @@ def forwarded_bytes(
         lines.append("Max-Breadth: " + max_breadth)
     if record_routes:
         lines[:0] = ["Record-Route: " + value for value in reversed(record_routes)]
+    text = "\r\n".join([start, *lines, "", ""])
     try:
-        head = "\r\n".join([start, *lines, "", ""]).encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
+        head = text.encode()
+    except UnicodeEncodeError:
+        head = encode_escaped(text)
     return head + body if body else head
 
 
@@ -167,7 +175,7 @@ def forwarded_copy(
     at = received._at
     if at is None:
         at = received._find()
-    headers = Headers.__new__(Headers)
+    headers = _new_object(Headers)
     names = headers._names = received._names.copy()
     lines = headers._lines = received._lines.copy()
     length = received._cache.get("content-length")
@@ -185,21 +193,23 @@ def forwarded_copy(
         else:
             names.append("max-breadth")
             lines.append("Max-Breadth: " + max_breadth)
-    is_first = "record-route" not in at
+    written = via + record_routes[0] if record_routes else via
+    is_plain = not ("\r" in written or "\n" in written or "\0" in written)
+    is_first = is_plain and "record-route" not in at
     for value in record_routes:
-        if is_first and not breaks_line(value):
+        if is_first:
             is_first = False
             names.insert(0, "record-route")
             lines.insert(0, "Record-Route: " + value)
         else:
             headers.prepend("Record-Route", value)
-    if "via" in at and not breaks_line(via):
+    if is_plain and "via" in at:
         index = names.index("via")
         names.insert(index, "via")
         lines.insert(index, "Via: " + via)
     else:
         headers.prepend("Via", via)
-    copy = Request.__new__(Request)
+    copy = _new_object(Request)
     copy.headers = headers
     copy._body = request._body
     copy._changed = True

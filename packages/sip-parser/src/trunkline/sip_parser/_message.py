@@ -14,7 +14,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._address import NameAddr
-from ._errors import LocalProtocolError, RemoteProtocolError
+from ._errors import RemoteProtocolError
+from ._grammar import encode_escaped
 from ._headers import Headers
 from ._more_headers import MoreHeaders
 from ._typed import TYPED, read_header
@@ -87,9 +88,9 @@ class MessageBase(MoreHeaders):
             lines = _with_length(headers, len(body))
         text = "\r\n".join([self._start or self.start_line(), *lines, "", ""])
         try:
-            head = text.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError as error:
-            raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
+            head = text.encode()
+        except UnicodeEncodeError:
+            head = encode_escaped(text)
         return head + body if body else head
 
     def _typed(self, key: str) -> Any:

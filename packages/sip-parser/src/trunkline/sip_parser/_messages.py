@@ -221,12 +221,18 @@ class Response(MessageBase):
         headers = self.headers
         names = headers._names
         cseq = headers._cache.get("cseq")
-        if cseq is None or "via" not in names:
+        if cseq is None:
+            try:
+                cseq = self.cseq
+            except RemoteProtocolError:
+                return "", ""
+        if "via" not in names:
             return "", ""
         line = headers._lines[names.index("via")]
         sender, _, rest = line.partition(";branch=")
         branch = rest.partition(",")[0]
-        if branch.isascii() and branch.replace(".", "").isalnum() and _PLAIN_SENDERS[sender]:
+        # as bytes, of which a look into a table says at once what each is
+        if branch.isascii() and branch.replace(".", "").encode().isalnum() and _PLAIN_SENDERS[sender]:
             return branch, cseq.method
         via = _match_returned_via(line)
         return ("", "") if via is None else (via[1], cseq.method)

@@ -15,12 +15,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 MANDATORY: Final = ("via", "from", "to", "call-id", "cseq")
 """The headers without which nothing can be answered."""
-_ALWAYS_ASKED_FOR: Final = ("to", "from", "cseq", "max-forwards", "contact")
-"""What is read at once, besides Call-ID; none of them has a reader of its own (`_typed`)."""
+_ASKED_FOR_WHERE_THERE: Final = ("max-forwards", "contact")
+"""What is read ahead, besides the mandatory ones; none of them has a reader of its own (`_typed`)."""
 _OUTLINES: Final = 512
 _OUTLINED: Final = 64
 """How many outlines are remembered, of at most this many lines each."""
@@ -31,16 +31,34 @@ _MODEL_LENGTH: Final = 1024
 """Of how many heads that none fits one becomes a model, if its names together are no longer than this."""
 
 
-class Outline(NamedTuple):
-    """What a head's names say by themselves."""
+Early: TypeAlias = tuple[int, int, int, int, tuple[tuple[str, int], ...]]
+"""Where To, From, CSeq and Call-ID stand, and what else is to be read ahead, with where it is."""
 
-    names: list[str]
-    """In the order of the lines; to be copied."""
-    at: dict[str, int]
-    """Where each name stands, -1 for one that comes again."""
-    early: tuple[tuple[str, int], ...] | None
-    """What to read at once besides Call-ID, with where it is; None when the mandatory headers are not there,
-    those of one value once."""
+
+class Places(dict[str, int]):
+    """Where each name stands in a head, -1 for one that comes again."""
+
+    __slots__ = ("_names", "_without")
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        for index, name in enumerate(names):
+            self[name] = -1 if name in self else index
+        self._names = tuple(names)
+        self._without: dict[str, Places] = {}
+
+    def without(self, name: str) -> Places:
+        """Give the places once the line of a name that comes once is gone, as Routes and Vias go."""
+        found = self._without.get(name)
+        if found is None:
+            found = self._without[name] = outline_of([other for other in self._names if other != name])[1]
+        return found
+
+
+Outline: TypeAlias = tuple[list[str], Places, Early | None]
+"""What a head's names say by themselves: the names in the order of the lines, to be copied; where they
+stand; and what to read ahead, None when the mandatory headers are not
+there, those of one value once. A plain tuple, because every message takes it apart."""
 
 
 def outline_of(names: Sequence[str]) -> Outline:
@@ -49,13 +67,12 @@ def outline_of(names: Sequence[str]) -> Outline:
 
 
 def _look_at(names: Sequence[str]) -> Outline:
-    at: dict[str, int] = {}
-    for index, name in enumerate(names):
-        at[name] = -1 if name in at else index
-    early = None
+    at = Places(names)
+    early: Early | None = None
     if "via" in at and all(at.get(name, -1) >= 0 for name in MANDATORY[1:]):
-        early = tuple([(name, at[name]) for name in _ALWAYS_ASKED_FOR if at.get(name, -1) >= 0])
-    return Outline(list(names), at, early)
+        others = tuple([(name, at[name]) for name in _ASKED_FOR_WHERE_THERE if at.get(name, -1) >= 0])
+        early = at["to"], at["from"], at["cseq"], at["call-id"], others
+    return list(names), at, early
 
 
 _remembered = lru_cache(_OUTLINES)(_look_at)

@@ -25,7 +25,9 @@ class KeepAlive:
     """The peer sent the double CRLF that asks for a single one back. Source: RFC 5626 §3.5.1"""
 
 
-def parse_datagram(data: bytes, *, max_head: int = MAX_HEAD, max_headers: int = MAX_HEADERS) -> Message:
+def parse_datagram(
+    data: bytes, *, max_head: int = MAX_HEAD, max_headers: int = MAX_HEADERS, read_ahead: bool = False
+) -> Message:
     """Read the one message a datagram carries.
 
     Empty lines before the message are ignored, and so are bytes after the body that Content-Length announces.
@@ -35,9 +37,12 @@ def parse_datagram(data: bytes, *, max_head: int = MAX_HEAD, max_headers: int = 
         data: the whole datagram.
         max_head: bytes of start line and headers, at most.
         max_headers: header lines, at most.
+        read_ahead: whether to read To, From, CSeq, Max-Forwards, Contact, and a request's Call-ID at once,
+            which is quicker for who asks for most of them, as a server does. What is wrong with them is told
+            when they are asked for.
 
     Returns:
-        The message; its typed headers are not yet read.
+        The message; other typed headers are not yet read.
 
     Raises:
         RemoteProtocolError: `message` is set when enough was understood to answer.
@@ -49,7 +54,11 @@ def parse_datagram(data: bytes, *, max_head: int = MAX_HEAD, max_headers: int = 
     head, end, body = data.partition(b"\r\n\r\n")
     if not end or len(head) > max_head:
         raise _no_head(data, len(head) if end else -1, max_head, max_headers)
-    message = parse_head(head.decode("utf-8", "surrogateescape"), max_headers)
+    try:
+        text = head.decode()
+    except UnicodeDecodeError:
+        text = head.decode("utf-8", "surrogateescape")
+    message = parse_head(text, max_headers, read_ahead)
     length = message.headers._cache.get("content-length")
     if length is None or length == len(body):
         message._body = body
@@ -208,7 +217,7 @@ class StreamReader:
         result: Message | RemoteProtocolError
         message: Message | None
         try:
-            result = message = parse_head(head, self.max_headers)
+            result = message = parse_head(head, self.max_headers, True)
             length = content_length(message.headers)
         except RemoteProtocolError as error:
             if error.status_hint == 513 or has_stray_line_end(head):

@@ -12,14 +12,14 @@ Source: RFC 3261 §18.2.1, RFC 3581 §4
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 import attrs
 
 from ._errors import RemoteProtocolError
 from ._grammar import FrozenParams
 from ._messages import Request
-from ._via import MAGIC_COOKIE, Via
+from ._via import MAGIC_COOKIE, made_via
 
 _match_sender = re.compile(r"Via: SIP/2\.0/([A-Z]+) ([A-Za-z0-9.\-]+)(?::([0-9]{1,5}))?").fullmatch
 # A cookie alone tells no transactions apart. Source: RFC 4475 §3.2.1
@@ -34,15 +34,9 @@ _REMEMBERED_LENGTH: Final = 100
 _WITHIN_DIALOGS: Final = frozenset(("ACK", "BYE", "PRACK", "INFO"))
 
 
-class _Mark(NamedTuple):
-    """Where a request came from, and what is written into its Via for that."""
-
-    remote: tuple[str, int] | None
-    text: str
-    shown_port: str
-
-
-_UNMARKED: Final = _Mark(None, "", "")
+_Mark: TypeAlias = tuple[tuple[str, int] | None, str, str]
+"""Where a request came from, what is written into its Via for that, and the port as it is written there."""
+_UNMARKED: Final[_Mark] = (None, "", "")
 
 
 @attrs.define(slots=True, eq=False)
@@ -61,7 +55,7 @@ class _Sender:
         """Write the mark of those who come from there."""
         host, port = remote
         # the zone of a link-local address means nothing to the peer
-        mark = self.mark = _Mark(remote, f";received={host.partition('%')[0]};rport={port}", str(port))
+        mark = self.mark = remote, f";received={host.partition('%')[0]};rport={port}", str(port)
         return mark
 
 
@@ -115,13 +109,14 @@ def mark_received(request: Request, remote: tuple[str, int], *, force_rport: boo
             _, mark, shown_port = sender.remember(remote)
         lines[index] = f"{written}{mark};{branch}" if leads else f"{written};{branch}{mark}"
         headers._changed = True
-        if "via" in cache or "*via" in cache:
-            cache.pop("via", None)
-            cache.pop("*via", None)
+        if "via" in cache:
+            del cache["via"]
+        if "*via" in cache:
+            del cache["*via"]
         if request._method not in _WITHIN_DIALOGS and names.count("via") == 1 and "%" not in remote[0]:
             # Whoever checks the request reads its Vias next, and need not do so once more.
             typed = {"branch": branch[7:], "received": remote[0], "rport": shown_port}
-            cache["via"] = (Via(sender.transport, sender.host, sender.port, FrozenParams(typed)),)
+            cache["via"] = (made_via(sender.transport, sender.host, sender.port, FrozenParams(typed)),)
     return f"{branch}\n{sender.sent_by}\n{call_id}\n"
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from ._address import NameAddr
 from ._errors import LocalProtocolError, RemoteProtocolError
-from ._grammar import Params, is_token
+from ._grammar import Params, encode_escaped, is_token
 from ._headers import Headers, check_value
 from ._messages import Request, Response
 from ._names import CANONICAL, WRITTEN_NAMES, canonical_name
@@ -71,7 +71,8 @@ def make_response(
     for name, value in headers:
         # as `Headers.add`, which costs more than writing the line
         canonical = CANONICAL.get(name) or canonical_name(name)
-        check_value(name, value)
+        if "\r" in value or "\n" in value or "\0" in value:
+            check_value(name, value)
         names.append(canonical)
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
         if canonical in cache:
@@ -127,15 +128,16 @@ def response_bytes(
         lines[to] = _tagged(lines[to], to_tag)
     for name, value in fields:
         canonical = CANONICAL.get(name) or canonical_name(name)
-        check_value(name, value)
+        if "\r" in value or "\n" in value or "\0" in value:
+            check_value(name, value)
         if canonical == "content-length":
             return make_response(request, status, to_tag=to_tag, headers=fields).to_bytes()
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
     text = "\r\n".join([_start_of(status)[0], *lines, _EMPTY_BODY])
     try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        raise LocalProtocolError(f"expected text that UTF-8 can carry: {error}") from None
+        return text.encode()
+    except UnicodeEncodeError:
+        return encode_escaped(text)
 
 
 _Copied: TypeAlias = tuple[tuple[str, ...], Callable[[list[str]], Sequence[str]]]
@@ -181,9 +183,14 @@ def _start_of(status: int) -> tuple[str, str]:
 
 
 def _has_tag(request: Request) -> bool:
-    to = request.headers._cache.get("to")
+    headers = request.headers
+    to = headers._cache.get("to")
     if to is not None:
         return bool(to.params.get("tag"))
+    if headers._at is not None and headers._at.get("to", -1) >= 0:
+        line = headers._lines[headers._at["to"]]
+        if line[-1] == ">" and line.count("<") == 1 and '"' not in line:
+            return False  # outside of a dialog there is nothing behind the brackets
     try:
         return request.to.tag is not None
     except RemoteProtocolError:

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from ._address import NameAddr, of_header, read_address
+from ._address import NameAddr, OpenAddress, of_header, read_address
 from ._errors import RemoteProtocolError, shown
 from ._fields import ParamValue, RetryAfter, WarningValue, parse_date
 from ._grammar import (
     BLANKS,
     NO_PARAMS,
     FrozenParams,
+    Params,
     is_token,
     number_from,
     parse_params,
@@ -164,18 +165,24 @@ def _read(line: str) -> Any:
     listed = _BARE_ADDRESSES.get(begin)
     if listed is None:
         return _read_any(line)
+    params: Params
     # Nearly every line that was not met before is one of these, as its tag is another in each call.
     uri, tagged, tag = address.partition(">;tag=")
     try:
         if tagged and tag.isalnum() and tag.isascii():
-            value = NameAddr(None, URIS[uri], FrozenParams(tag=tag))
+            params = FrozenParams(tag=tag)
         else:
-            uri, closing, params = address.partition(">")
-            if not closing or params[:1] not in _BARE_ENDS or "<" in uri or "," in address or "\n" in address:
+            uri, closing, rest = address.partition(">")
+            if not closing or rest[:1] not in _BARE_ENDS or "<" in uri or "," in address or "\n" in address:
                 return _read_any(line)
-            value = NameAddr(None, URIS[uri], parse_params(params[1:], "parameters") if params else NO_PARAMS)
+            params = parse_params(rest[1:], "parameters") if rest else NO_PARAMS
+        value: Any = OpenAddress()
+        value.uri = URIS[uri]
     except RemoteProtocolError:
         return _read_any(line)  # which says in which header it is
+    value.display_name = None
+    value.params = params
+    value.__class__ = NameAddr
     return (value,) if listed else value
 
 

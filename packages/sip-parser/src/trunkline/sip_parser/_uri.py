@@ -55,16 +55,24 @@ _COMMON_PARAMS: Final[dict[str, Params]] = {
 }
 
 
-class _KeepsText:
-    """Keeps how a value is written, once reading it told or it was asked for; takes no part in `==`."""
+class _OpenUri:
+    """What becomes a `Uri` once it is filled: setting a field of a frozen one costs a call."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "headers", "host", "params", "password", "port", "scheme", "user")
 
     _text: str
+    """How it is written, once reading it told or it was asked for; takes no part in `==`."""
+    scheme: str
+    user: str | None
+    password: str | None
+    host: str
+    port: int | None
+    params: Params
+    headers: str | None
 
 
-@attrs.frozen(slots=True)
-class Uri(_KeepsText):
+@attrs.frozen(slots=True, weakref_slot=False)
+class Uri(_OpenUri):
     """A sip or sips URI; immutable, `replace` makes a changed copy."""
 
     scheme: str
@@ -254,15 +262,14 @@ def _sip_uri(text: str, match: re.Match[str]) -> Uri:
     scheme, user, password, host, port, params, headers = match.groups()
     if "%" in text:
         check_escapes(text, "URI")
-    uri = Uri(
-        scheme.lower(),
-        user,
-        password,
-        host if host[0] != "[" else host_from(host, "URI"),
-        None if port is None else port_from(port, "URI"),
-        NO_PARAMS if params is None else _parse_uri_params(params),
-        None if headers is None else headers[1:],
-    )
+    uri: Any = _OpenUri()
+    uri.scheme = scheme.lower()
+    uri.user = user
+    uri.password = password
+    uri.host = host if host[0] != "[" else host_from(host, "URI")
+    uri.port = None if port is None else port_from(port, "URI")
+    uri.params = NO_PARAMS if params is None else _parse_uri_params(params)
+    uri.headers = None if headers is None else headers[1:]
     if (
         scheme == uri.scheme
         and headers is None
@@ -270,8 +277,9 @@ def _sip_uri(text: str, match: re.Match[str]) -> Uri:
         and (port is None or port[0] != "0")
         and (params is None or params in _COMMON_PARAMS)
     ):
-        object.__setattr__(uri, "_text", text)  # which is what writing it would give
-    return uri
+        uri._text = text  # which is what writing it would give
+    uri.__class__ = Uri
+    return uri  # type: ignore[no-any-return]
 
 
 def _tel_uri(text: str, rest: str) -> TelUri:

@@ -6,7 +6,7 @@ Source: RFC 3261 §20.42, §20.16, RFC 3581
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -16,6 +16,7 @@ from ._grammar import (
     NO_PARAMS,
     TOKEN,
     UNCHANGED,
+    FrozenParams,
     Params,
     Unchanged,
     are_plain_params,
@@ -42,13 +43,28 @@ _match_via = re.compile(
 ).fullmatch
 # What nearly all are: with single blanks, and with parameters that need no closer look.
 _match_plain_sender = re.compile(r"SIP/2\.0/([A-Z]++) ([A-Za-z0-9.\-]++)(?::([0-9]{1,5}))?").fullmatch
+_match_usual_params = re.compile(
+    r"branch=([A-Za-z0-9\-.]++)(?:(;rport)(?:=([0-9]++))?)?(?:;received=([0-9A-Fa-f.:]++))?"
+).fullmatch
 _match_cseq = re.compile(rf"([0-9]+)[ \t]+({TOKEN})").fullmatch
 
 _DEFAULT_PORTS: Final = {"TLS": 5061, "WS": 80, "WSS": 443, "TLS-SCTP": 5061}
 
 
-@attrs.frozen(slots=True)
-class Via:
+class OpenVia:
+    """What becomes a `Via` once it is filled: setting a field of a frozen one costs a call."""
+
+    __slots__ = ("host", "params", "port", "protocol", "transport")
+
+    transport: str
+    host: str
+    port: int | None
+    params: Params
+    protocol: str
+
+
+@attrs.frozen(slots=True, weakref_slot=False)
+class Via(OpenVia):
     """One hop of the way a response takes; immutable, `replace` makes a changed copy."""
 
     transport: str
@@ -145,15 +161,37 @@ class Via:
         return f"{self.protocol}/{self.transport} {host}{port}{format_params(self.params)}"
 
 
+def made_via(transport: str, host: str, port: int | None, params: Params) -> Via:
+    """Give what `Via` gives of these."""
+    via: Any = OpenVia()
+    via.transport = transport
+    via.host = host
+    via.port = port
+    via.params = params
+    via.protocol = "SIP/2.0"
+    via.__class__ = Via
+    return via  # type: ignore[no-any-return]
+
+
 def read_via(text: str) -> Via:
     """Read a Via value that is on one line, without blanks around it."""
-    sender, _, params = text.partition(";")
-    if are_plain_params(params) is not None:
-        known = PLAIN_SENDERS[sender]
-        if known is not None:
-            transport, host, port = known
-            return Via(transport, host, port, parse_plain_params(params, "Via") if params else NO_PARAMS)
-    return read_any_via(text)
+    sender, _, rest = text.partition(";")
+    usual = _match_usual_params(rest)
+    if usual is None and are_plain_params(rest) is None:
+        return read_any_via(text)
+    known = PLAIN_SENDERS[sender]
+    if known is None:
+        return read_any_via(text)
+    transport, host, port = known
+    if usual is None:
+        return made_via(transport, host, port, parse_plain_params(rest, "Via") if rest else NO_PARAMS)
+    branch, rport, shown_port, received = usual.groups()
+    params: Params = {"branch": branch}
+    if rport is not None:
+        params["rport"] = shown_port
+    if received is not None:
+        params["received"] = received
+    return made_via(transport, host, port, FrozenParams(params))
 
 
 def _plain_sender(text: str) -> tuple[str, str, int | None] | None:

@@ -150,7 +150,10 @@ class Stack:
                 return [] if answer is None else [Send(answer, flow, None)]
         try:
             message = parse_datagram(
-                data, max_head=self.options.max_message, max_headers=self.options.max_headers
+                data,
+                max_head=self.options.max_message,
+                max_headers=self.options.max_headers,
+                read_ahead=True,
             )
             if len(data) > self.options.max_message:
                 raise RemoteProtocolError(
