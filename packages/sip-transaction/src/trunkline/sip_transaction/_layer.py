@@ -265,7 +265,7 @@ class TransactionLayer:
         Returns: as `respond`.
         Source: RFC 3261 §17.2.2
         """
-        if transaction.last_status >= 200:
+        if transaction.last_status >= 200 and transaction.method != "INVITE":
             return []
         request = transaction.request
         if not self._servers.leave_words(transaction, status, (reason, to_tag, lines), now):
