@@ -282,13 +282,14 @@ class TransactionLayer:
         reason: str | None = None,
         *,
         headers: Iterable[tuple[str, str]] = (),
+        lines: str = "",
     ) -> list[Effect]:
         """Answer a request and forget it: a copy of it that comes later is a new request, answered anew.
 
         For what changes nothing, above all challenges: requests without credentials then fill no memory.
         The To tag is the same for every copy, and the ACK to such an answer ends in the layer.
 
-        Args: `status` from 300; `reason` and `headers` as for `make_response`.
+        Args: `status` from 300; `reason` and `headers` as for `make_response`, `lines` as for `answer`.
         Returns: a Send; nothing when the request has been answered finally.
         Raises: LocalProtocolError for another status.
         Source: RFC 3261 §8.2.7, §22.1
@@ -302,7 +303,7 @@ class TransactionLayer:
         statistics.user_replies += 1
         statistics.finals[status // 100] += 1
         request, flow = transaction.request, transaction.response_flow
-        return [self._stateless.answer(request, status, reason, headers, flow)]
+        return [self._stateless.answer(request, status, reason, headers, flow, lines)]
 
     def send_request(
         self, request: Request, flow: Flow, *, now: float, branch: str | None = None
