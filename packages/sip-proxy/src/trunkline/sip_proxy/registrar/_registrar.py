@@ -175,7 +175,7 @@ class Registrar:
                 self._location.renew(aor, previous, binding)
                 changes = [change_of(previous, binding)]
                 line = contact_line(binding, now, self._default_expires)
-                answer, by_flow = f"Contact: {line}\r\n{date_line(int(now))}", False
+                answer, by_flow = lines_of((("Contact", line),)) + date_line(int(now)), False
         except Refused as refusal:
             return self._refuse(request, refusal.status, refusal.reason, (*refusal.headers, *headers))
         except RemoteProtocolError as error:
