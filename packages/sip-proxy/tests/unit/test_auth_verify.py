@@ -268,3 +268,17 @@ def test_consumed_are_only_those_for_our_realm() -> None:
     assert consume_credentials(message, REALM, proxy=False) == 1
     assert "authorization" not in message.headers
     assert consume_credentials(message, REALM, proxy=False) == 0
+
+
+@pytest.mark.parametrize("proxy", [False, True])
+@pytest.mark.parametrize("algorithms", [("MD5",), ("SHA-256", "MD5")])
+def test_challenge_lines_say_what_challenges_say(proxy: bool, algorithms: tuple[str, ...]) -> None:
+    values = authenticator(algorithms=algorithms).challenges(REALM, stale=True, at=AT)
+    lines = authenticator(algorithms=algorithms).challenge_lines(REALM, proxy=proxy, stale=True, at=AT)
+    name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
+    assert lines == "".join(f"{name}: {value}\r\n" for value in values)
+
+
+def test_realm_that_breaks_a_line_makes_no_challenge_lines() -> None:
+    with pytest.raises(LocalProtocolError):
+        authenticator().challenge_lines("a\r\nb", proxy=False, at=AT)

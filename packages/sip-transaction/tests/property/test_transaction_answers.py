@@ -31,13 +31,41 @@ def test_what_is_sent_is_the_same(new_desk, walk, method, transport):
     )
 
 
-def follow(desk: Any, method: str, walk: list[tuple[str, float]]) -> list[Any]:
+@settings(deadline=None)
+@given(steps, st.sampled_from(["BYE", "INVITE"]), st.sampled_from(["UDP", "TCP"]), st.booleans())
+@example([("status", 200), ("copy", 0), ("wait", 20.0), ("copy", 0), ("wait", 20.0)], "BYE", "UDP", False)
+@example([("status", 408), ("copy", 0), ("wait", 4.0), ("status", 200)], "BYE", "UDP", False)
+@example([("wait", 4.0), ("status", 200), ("copy", 0)], "BYE", "UDP", False)
+@example([("status", 200), ("fail", 0), ("copy", 0)], "BYE", "UDP", False)
+def test_answer_made_of_its_words_is_as_the_response(new_desk, walk, method, transport, tell_all_ends):
+    desks = [new_desk(transport, tell_all_ends=tell_all_ends) for _ in range(2)]
+    ways = [follow(desk, method, walk, words=words) for desk, words in zip(desks, (True, False), strict=True)]
+    assert ways[0] == ways[1]
+
+
+def test_answer_is_written_again_out_of_the_copy(new_desk):
+    desk = new_desk("UDP", tell_all_ends=False)
+    transaction = desk.serve("BYE")
+    request = transaction.request.copy()
+    (sent,) = desk.layer.answer(
+        transaction, 481, "No Such Call", to_tag="t", lines="Server: here\r\nX-Y: z\r\n", now=desk.now
+    )
+    assert sent.data.startswith(b"SIP/2.0 481 No Such Call\r\n")
+    assert b"\r\nServer: here\r\nX-Y: z\r\n" in sent.data
+    (again,) = desk.receive(request)
+    assert (again.data, again.flow, again.key) == (sent.data, sent.flow, sent.key)
+    assert desk.layer.answer(transaction, 200, to_tag="t", now=desk.now) == []
+
+
+def follow(desk: Any, method: str, walk: list[tuple[str, float]], *, words: bool = False) -> list[Any]:
     """Go a way, and tell what others can see of it."""
     transaction = desk.serve(method)
     request, told = transaction.request.copy(), []
     for what, value in walk:
         effects = []
-        if what == "status":
+        if what == "status" and words and value >= 200:
+            effects = desk.layer.answer(transaction, int(value), to_tag="to", now=desk.now)
+        elif what == "status":
             effects = desk.respond(transaction, int(value))
         elif what == "wait":
             effects = desk.wait(value)

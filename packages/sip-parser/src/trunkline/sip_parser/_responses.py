@@ -33,6 +33,7 @@ def make_response(
     *,
     to_tag: str | None = None,
     headers: Iterable[tuple[str, str]] = (),
+    further: str = "",
 ) -> Response:
     """Begin the response to a request: Via, From, To, Call-ID and CSeq are copied line by line.
 
@@ -45,12 +46,15 @@ def make_response(
         reason: the phrase; the registered one by default.
         to_tag: added to To when it has none, unless the status is 100.
         headers: further names and values, added at the end.
+        further: header lines that come after these, each with its CR LF.
 
     Raises:
         LocalProtocolError: a status, reason or header that cannot be written.
 
     Source: RFC 3261 §8.2.6.1, §8.2.6.2
     """
+    if further:
+        headers = (*headers, *_fields_of(further))
     source = request.headers
     copied, take = (_copied if status != 100 else _copied_into_100)(tuple(source._names))
     names = list(copied)
@@ -94,8 +98,10 @@ def response_bytes(
     status: int,
     reason: str | None = None,
     *,
-    tag_of: Callable[[str], str],
+    tag_of: Callable[[str], str] | None = None,
+    to_tag: str | None = None,
     headers: Iterable[tuple[str, str]] = (),
+    further: str = "",
 ) -> bytes:
     """Write the response to a request at once, for whom its bytes are enough.
 
@@ -107,7 +113,9 @@ def response_bytes(
         reason: the phrase; the registered one by default.
         tag_of: makes the tag for a To that has none, out of the text of the lines that are copied: the same
             for every copy of the request.
+        to_tag: the tag for such a To, where it is at hand: in place of `tag_of`.
         headers: further names and values, added at the end.
+        further: header lines that come after these as they are, each with its CR LF; nobody looks at them.
 
     Raises:
         LocalProtocolError: a status, reason, tag or header that cannot be written.
@@ -118,11 +126,13 @@ def response_bytes(
     source = request.headers
     names, take = _copied(tuple(source._names))
     lines = list(take(source._lines))
-    to_tag = None
-    if "to" in names and not _has_tag(request):
+    if "to" not in names or _has_tag(request):
+        to_tag = None
+    elif tag_of is not None:
         to_tag = tag_of("\n".join(lines))
     if reason is not None or status < 200 or (to_tag is not None and not to_tag.isalnum()):
-        return make_response(request, status, reason, to_tag=to_tag, headers=fields).to_bytes()
+        made = make_response(request, status, reason, to_tag=to_tag, headers=fields, further=further)
+        return made.to_bytes()
     if to_tag is not None:
         to = names.index("to")
         lines[to] = _tagged(lines[to], to_tag)
@@ -131,13 +141,18 @@ def response_bytes(
         if "\r" in value or "\n" in value or "\0" in value:
             check_value(name, value)
         if canonical == "content-length":
-            return make_response(request, status, to_tag=to_tag, headers=fields).to_bytes()
+            return make_response(request, status, to_tag=to_tag, headers=fields, further=further).to_bytes()
         lines.append(f"{WRITTEN_NAMES.get(canonical) or name}: {value}")
-    text = "\r\n".join([_start_of(status)[0], *lines, _EMPTY_BODY])
+    text = "\r\n".join([_start_of(status)[0], *lines, further + _EMPTY_BODY])
     try:
         return text.encode()
     except UnicodeEncodeError:
         return encode_escaped(text)
+
+
+def _fields_of(lines: str) -> list[tuple[str, str]]:
+    parted = [line.partition(": ") for line in lines.split("\r\n") if line]
+    return [(name, value) for name, _, value in parted]
 
 
 _Copied: TypeAlias = tuple[tuple[str, ...], Callable[[list[str]], Sequence[str]]]

@@ -116,7 +116,7 @@ class ClientTransactions:
 
     def __init__(
         self,
-        timers: TimerQueue[ClientTransaction | ServerTransaction | Send],
+        timers: TimerQueue[ClientTransaction | ServerTransaction | str],
         values: TimerValues,
         statistics: Statistics,
         user_agent: str | None,

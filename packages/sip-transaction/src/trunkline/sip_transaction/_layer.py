@@ -23,6 +23,7 @@ from trunkline.sip_parser import (
     make_response,
     mark_received,
     parse_datagram,
+    response_bytes,
 )
 
 from ._client import INPUT_OF_RESPONSE, ClientTransaction, ClientTransactions
@@ -40,7 +41,7 @@ from ._events import (
 from ._flow import Flow
 from ._keys import client_key, quoted_key, server_stem
 from ._routing import mark_source
-from ._server import INPUT_OF_ANSWER, ServerTransaction, ServerTransactions
+from ._server import INPUT_OF_ANSWER, ServerTransaction, ServerTransactions, said_again
 from ._stateless import StatelessAnswers
 from ._statistics import Statistics
 from ._tables import ClientInput, ServerInput
@@ -103,7 +104,7 @@ class TransactionLayer:
         self._force_rport = force_rport
         self._heed_maddr = heed_maddr
         values = timers or TimerValues()
-        self._timers: TimerQueue[ClientTransaction | ServerTransaction | Send] = TimerQueue()
+        self._timers: TimerQueue[ClientTransaction | ServerTransaction | str] = TimerQueue()
         self._clients = ClientTransactions(self._timers, values, self.statistics, user_agent, tell_all_ends)
         self._servers = ServerTransactions(self._timers, values, self.statistics, server, tell_all_ends)
         self._own_headers = () if server is None else (("Server", server),)
@@ -176,7 +177,9 @@ class TransactionLayer:
             return
         if method != "INVITE" and (answer := servers.answers.get(key)) is not None:
             self.statistics.absorbed_requests += 1
-            effects.append(answer)
+            effects.append(
+                answer if isinstance(answer, Send) else said_again(answer, request, response_flow, key)
+            )
             return
         invite = servers.by_key.get(stem + "INVITE") if method == "CANCEL" else None
         if invite is None:
@@ -241,6 +244,37 @@ class TransactionLayer:
                 self.statistics.user_replies += 1
         return effects
 
+    def answer(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        reason: str | None = None,
+        *,
+        to_tag: str,
+        lines: str = "",
+        now: float,
+    ) -> list[Effect]:
+        """Answer a request finally, by what the answer says beside what it copies of the request.
+
+        As `respond` with a response made so. Where nobody wants to hear more of the transaction (see
+        `tell_all_ends`), the bytes are written at once, and written again out of a copy of the request that
+        comes later: less is kept for it than a whole answer.
+
+        Args: `status` from 200; `to_tag` for a To that has none; `lines` are header lines as they go out,
+        each with its CR LF, which nobody looks at.
+        Returns: as `respond`.
+        Source: RFC 3261 §17.2.2
+        """
+        if transaction.last_status >= 200 and transaction.method != "INVITE":
+            return []
+        request = transaction.request
+        if not self._servers.leave_words(transaction, status, (reason, to_tag, lines), now):
+            response = make_response(request, status, reason, to_tag=to_tag, further=lines)
+            return self.respond(transaction, response, now=now)
+        self.statistics.user_replies += 1
+        data = response_bytes(request, status, reason, to_tag=to_tag, further=lines)
+        return [Send(data, transaction.response_flow, transaction.key)]
+
     def respond_statelessly(
         self,
         transaction: ServerTransaction,
@@ -248,13 +282,14 @@ class TransactionLayer:
         reason: str | None = None,
         *,
         headers: Iterable[tuple[str, str]] = (),
+        lines: str = "",
     ) -> list[Effect]:
         """Answer a request and forget it: a copy of it that comes later is a new request, answered anew.
 
         For what changes nothing, above all challenges: requests without credentials then fill no memory.
         The To tag is the same for every copy, and the ACK to such an answer ends in the layer.
 
-        Args: `status` from 300; `reason` and `headers` as for `make_response`.
+        Args: `status` from 300; `reason` and `headers` as for `make_response`, `lines` as for `answer`.
         Returns: a Send; nothing when the request has been answered finally.
         Raises: LocalProtocolError for another status.
         Source: RFC 3261 §8.2.7, §22.1
@@ -268,7 +303,7 @@ class TransactionLayer:
         statistics.user_replies += 1
         statistics.finals[status // 100] += 1
         request, flow = transaction.request, transaction.response_flow
-        return [self._stateless.answer(request, status, reason, headers, flow)]
+        return [self._stateless.answer(request, status, reason, headers, flow, lines)]
 
     def send_request(
         self, request: Request, flow: Flow, *, now: float, branch: str | None = None
@@ -368,10 +403,8 @@ class TransactionLayer:
             else:
                 self._servers.step(server, ServerInput.TRANSPORT_ERROR, reason, now, effects)
             return effects
-        answer = self._servers.answers.get(cast(Any, key))
-        if answer is not None:
+        if self._servers.answers.pop(cast(Any, key), None) is not None:
             self.statistics.transport_failures += 1
-            self._servers.forget_answer(answer)
         return effects
 
     def unreachable(self, data: bytes, reason: str, *, now: float) -> list[Effect]:
@@ -427,8 +460,8 @@ class TransactionLayer:
                 servers.step(transaction, input_, _SERVER_TIMER_NAMES[input_], now, effects)
         for lingered, input_ in over:
             for transaction in lingered:
-                if isinstance(transaction, Send):
-                    servers.forget_answer(transaction)
+                if isinstance(transaction, str):
+                    servers.answers.pop(transaction, None)
                     continue
                 transition = transaction._row[input_]
                 if transition is not None:

@@ -7,11 +7,11 @@ Source: RFC 3261 §17.2, RFC 6026 §8.5-8.7, RFC 4320 §4
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 import attrs
 
-from trunkline.sip_parser import Request, Response, make_response
+from trunkline.sip_parser import Request, Response, make_response, response_bytes
 
 from ._events import AckReceived, CancelReceived, Effects, Send, Terminated, TimedOut, TransportFailed
 from ._flow import Flow
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 ANSWER_IS_OLD: Final = -1
 """What timer J gives where only the answer is left of a transaction, which no machine takes."""
+
+Words: TypeAlias = str
+"""What an answer says beside what it copies of its request: status, reason, tag of To and lines, with line
+breaks between them."""
 
 _inputs = [ServerInput.TU_101_199] * 200 + [ServerInput.TU_2XX] * 100 + [ServerInput.TU_300_699] * 400
 _inputs[100], _inputs[408] = ServerInput.TU_100, ServerInput.TU_408
@@ -82,6 +86,13 @@ class ServerTransaction:
         return f"<ServerTransaction {self.method} {branch} {self.state.value}>"
 
 
+def said_again(words: Words, request: Request, response_flow: Flow, key: ServerKey) -> Send:
+    """Write an answer once more, to a copy of the request it was made for."""
+    status, reason, to_tag, lines = words.split("\n", 3)
+    data = response_bytes(request, int(status), reason or None, to_tag=to_tag, further=lines)
+    return Send(data, response_flow, key)
+
+
 class ServerTransactions:
     """Keep the server transactions that live, and perform the actions of their tables."""
 
@@ -112,7 +123,7 @@ class ServerTransactions:
 
     def __init__(
         self,
-        timers: TimerQueue[ClientTransaction | ServerTransaction | Send],
+        timers: TimerQueue[ClientTransaction | ServerTransaction | str],
         values: TimerValues,
         statistics: Statistics,
         server: str | None,
@@ -120,7 +131,7 @@ class ServerTransactions:
     ) -> None:
         self.by_key: dict[ServerKey, ServerTransaction] = {}
         # What answers copies of a request other than INVITE when its transaction interests nobody any more.
-        self.answers: dict[ServerKey, Send] = {}
+        self.answers: dict[ServerKey, Send | Words] = {}
         # Where the ACK of an RFC 2543 peer finds its INVITE: by the To tag we answered with.
         self._old_acks: dict[ServerKey, ServerTransaction] = {}
         self._ack_keys: dict[ServerKey, ServerKey] = {}
@@ -252,12 +263,34 @@ class ServerTransactions:
         transaction._row = self._terminated
         return True
 
-    def forget_answer(self, answer: Send) -> None:
-        """Answer copies of that request no more."""
-        key = answer.key
-        assert isinstance(key, ServerKey)
-        if self.answers.get(key) is answer:
-            del self.answers[key]
+    def leave_words(
+        self, transaction: ServerTransaction, status: int, said: tuple[str | None, str, str], now: float
+    ) -> bool:
+        """Let go of a transaction that is answered finally, as `_finish` does; keep the words of the answer.
+
+        Args: `said` is its reason, the tag of its To and what else it does not copy; see `said_again`.
+        Returns: False, and nothing is done, where it has to go the way of its table.
+        """
+        if (
+            transaction._row is not self._trying
+            or status == 408
+            or self._tell_all_ends
+            or transaction.user is not None
+        ):
+            return False
+        key, line = transaction.key, transaction._short
+        if line is not None:
+            line.pop(transaction, None)
+            transaction._short = None
+        self._statistics.finals[status // 100] += 1
+        transaction.last_status = status
+        transaction._row = self._terminated
+        del self.by_key[key], transaction.request
+        if not transaction.flow.reliable:
+            reason, to_tag, lines = said
+            self.answers[key] = f"{status}\n{reason or ''}\n{to_tag}\n{lines}"
+            self._timer_j_of_answers.start(key, now)
+        return True
 
     def step(
         self, transaction: ServerTransaction, input_: int, subject: Any, now: float, effects: Effects
@@ -445,5 +478,5 @@ class ServerTransactions:
         assert answer is not None
         del self.by_key[key], transaction.request
         self.answers[key] = answer
-        self._timer_j_of_answers.start(answer, now)
+        self._timer_j_of_answers.start(key, now)
         transaction._row = self._terminated

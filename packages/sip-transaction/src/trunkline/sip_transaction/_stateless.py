@@ -61,6 +61,7 @@ class StatelessAnswers:
         reason: str | None,
         headers: Iterable[tuple[str, str]],
         response_flow: Flow,
+        lines: str = "",
     ) -> Send:
         """Answer a request whose top Via is marked already.
 
@@ -68,7 +69,7 @@ class StatelessAnswers:
         """
         if self._headers:
             headers = (*self._headers, *headers)
-        data = response_bytes(request, status, reason, tag_of=self._tag_of, headers=headers)
+        data = response_bytes(request, status, reason, tag_of=self._tag_of, headers=headers, further=lines)
         return Send(data, response_flow, None)
 
     def is_acknowledged_by(self, ack: Request) -> bool:

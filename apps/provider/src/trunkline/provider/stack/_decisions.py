@@ -35,6 +35,7 @@ class Decisions:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._server = "".join([f"{name}: {value}\r\n" for name, value in stack.server_header])
         self._handlers: dict[type, Callable[..., None]] = {
             Reply: self._reply,
             Refuse: self._refuse,
@@ -78,12 +79,13 @@ class Decisions:
         stack = self._stack
         stack.statistics.challenges += 1
         proxy = context.request.method != "REGISTER"
-        name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
-        challenges = stack.authenticator.challenges(decision.realm, stale=decision.stale, at=context.at)
-        headers = [(name, value) for value in challenges]
-        headers += stack.server_header
+        lines = stack.authenticator.challenge_lines(
+            decision.realm, proxy=proxy, stale=decision.stale, at=context.at
+        )
         # nothing is kept of who has shown no credentials, as with the classic provider (RFC 3261 §26.3.2.4)
-        effects = stack.layer.respond_statelessly(transaction, 407 if proxy else 401, headers=headers)
+        effects = stack.layer.respond_statelessly(
+            transaction, 407 if proxy else 401, lines=lines + self._server
+        )
         stack.carry_on(effects, now)
 
     def _redirect(

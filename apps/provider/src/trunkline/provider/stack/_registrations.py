@@ -5,11 +5,12 @@ What a REGISTER means is `trunkline.sip_proxy.registrar`'s.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from trunkline.provider.policy import Register, RequestContext
 from trunkline.sip_parser import Request
-from trunkline.sip_proxy import Binding, received_uri
+from trunkline.sip_proxy import Binding, Registration, received_uri
 from trunkline.sip_transaction import ServerTransaction
 
 from ._effects import Barrier, Write
@@ -17,8 +18,11 @@ from ._effects import Barrier, Write
 if TYPE_CHECKING:
     from ._stack import Stack
 
-SUPPORTED = ("Supported", "path, outbound")
+SUPPORTED = "Supported: path, outbound\r\n"
 "What a 200 says where flows are kept (RFC 5626 §6)."
+
+
+ENDED = frozenset(("removed", "expired"))
 
 
 class Registrations:
@@ -31,7 +35,9 @@ class Registrations:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._outbound = stack.ways.flows.outbound
-        self._headers = (*stack.server_header, SUPPORTED) if self._outbound else stack.server_header
+        self._server = "".join([f"{name}: {value}\r\n" for name, value in stack.server_header])
+        self._confirms = self._server + (SUPPORTED if self._outbound else "")
+        self._flow_timer = f"Flow-Timer: {stack.options.flow_timer}\r\n"
 
     def register(
         self, transaction: ServerTransaction, context: RequestContext, decision: Register, now: float
@@ -42,50 +48,58 @@ class Registrations:
         if not stack.storing:
             stack.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), now)
             return
-        nated, outbound = context.nated, self._outbound
+        nated = context.nated
         registration = stack.registrar.register(
             request,
             decision.address_of_record,
             flow,
             at=context.at,
-            received=received_uri(flow) if nated or (outbound and self._binds_flow(request)) else None,
+            received=received_uri(flow) if nated or (self._outbound and self._binds_flow(request)) else None,
             nated=nated,
-            headers=self._headers,
         )
-        response = registration.response
-        if outbound:
-            if response.status != 200:
-                response.headers.remove("Supported")
-            elif "require" in response.headers and "outbound" in response.require:
-                response.headers.set("Flow-Timer", str(stack.options.flow_timer))
         if not registration.changes:
-            if response.status >= 300:
+            if registration.status >= 300:
                 stack.statistics.rejected_regs += 1
-            stack.carry_on(stack.layer.respond(transaction, response, now=now), now)
+            self._answer(transaction, registration, now)
             return
         for change in registration.changes:
-            if change.kind in ("removed", "expired"):
-                stack.emit(Write("remove_binding", (change.binding,)))
+            binding = change.binding
+            if change.kind in ENDED:
+                stack.emit(Write("remove_binding", (binding,)))
             else:
                 if flow.connection:
-                    stack.ways.flows.bind(change.binding)
-                stack.emit(Write("save_binding", (change.binding, change.previous)))
+                    stack.ways.flows.bind(binding)
+                stack.emit(Write("save_binding", (binding, change.previous)))
+        stack.emit(Barrier(partial(self._written, transaction, registration)))
 
-        def written(on_disk: bool, later: float) -> None:
-            if on_disk:
-                stack.statistics.accepted_regs += 1
-                stack.carry_on(stack.layer.respond(transaction, response, now=later), later)
-                return
-            changes = registration.changes
-            registration.undo()
-            for change in changes:
-                for binding in (change.previous, change.binding):
-                    if binding is not None:
-                        self.write_as_held(binding)
-            stack.statistics.rejected_regs += 1
-            stack.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), later)
+    def _written(
+        self, transaction: ServerTransaction, registration: Registration, on_disk: bool, now: float
+    ) -> None:
+        """Confirm what is on disk, and take back what could not be written."""
+        stack = self._stack
+        if on_disk:
+            stack.statistics.accepted_regs += 1
+            self._answer(transaction, registration, now)
+            return
+        changes = registration.changes
+        registration.undo()
+        for change in changes:
+            for binding in (change.previous, change.binding):
+                if binding is not None:
+                    self.write_as_held(binding)
+        stack.statistics.rejected_regs += 1
+        stack.answer(transaction, 500, "Database Unavailable", (("Retry-After", "5"),), now)
 
-        stack.emit(Barrier(written))
+    def _answer(self, transaction: ServerTransaction, registration: Registration, now: float) -> None:
+        status = registration.status
+        lines = registration.lines + (self._confirms if status == 200 else self._server)
+        if registration.bound_by_flow:
+            lines += self._flow_timer
+        stack, tag = self._stack, registration.to_tag
+        effects = stack.layer.answer(
+            transaction, status, registration.reason, to_tag=tag, lines=lines, now=now
+        )
+        stack.carry_on(effects, now)
 
     def _binds_flow(self, request: Request) -> bool:
         """Tell whether a REGISTER is about a flow: where it comes from is then the way back, NAT or not."""

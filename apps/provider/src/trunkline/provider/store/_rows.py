@@ -151,12 +151,23 @@ def is_only_refreshed(previous: Binding, binding: Binding) -> bool:
 
 def refresh_row(binding: Binding) -> Row:
     """Give what finds a binding's row, and what changes in it when nothing else has changed."""
-    aor, contact, call_id = texts(binding.aor, binding.contact, binding.call_id)
+    aor, contact, call_id, cseq = binding.aor, binding.contact, binding.call_id, binding.cseq
+    whole = aor + contact + call_id
+    if not whole.isascii() or "\0" in whole:
+        aor, contact, call_id = text(aor), text(contact), text(call_id)
     username, at, domain = aor.rpartition("@")
     if not at:
         username, domain = domain, ""
     expires, last_modified = moment(binding.expires), moment(binding.last_modified)
-    return username, domain, contact, expires, call_id, bounded(binding.cseq), last_modified
+    return (
+        username,
+        domain,
+        contact,
+        expires,
+        call_id,
+        cseq if 0 <= cseq <= _INT_MAX else bounded(cseq),
+        last_modified,
+    )
 
 
 def binding_key(binding: Binding) -> Row:

@@ -6,9 +6,9 @@ Here: the four headers of digest authentication. Not here: whether credentials a
 from functools import lru_cache
 from typing import Final
 
-from trunkline.sip_parser import DigestCredentials, RemoteProtocolError, Request, quote
+from trunkline.sip_parser import DigestCredentials, LocalProtocolError, RemoteProtocolError, Request, quote
 
-__all__ = ["around_nonce", "consume_credentials", "find_credentials"]
+__all__ = ["around_nonce", "consume_credentials", "find_credentials", "lines_around_nonce"]
 
 _HEADERS: Final = {False: "authorization", True: "proxy-authorization"}
 
@@ -27,6 +27,21 @@ def around_nonce(
     begin = f'Digest realm={quote(realm)}, nonce="'
     end = (', qop="auth"' if qop else "") + (", stale=true" if stale else "")
     return tuple([(begin, f'", algorithm={algorithm}{end}') for algorithm in algorithms])
+
+
+@lru_cache(maxsize=256)
+def lines_around_nonce(
+    name: str, realm: str, algorithms: tuple[str, ...], qop: bool, stale: bool
+) -> tuple[tuple[str, str], ...]:
+    """Write the header lines of that name, each with its CR LF, in the same way.
+
+    Raises:
+        LocalProtocolError: the realm holds a line break or NUL.
+    """
+    if "\r" in realm or "\n" in realm or "\0" in realm:
+        raise LocalProtocolError(f"{name}: expected a realm on one line, got {realm!r}")
+    around = around_nonce(realm, algorithms, qop, stale)
+    return tuple([(f"{name}: {begin}", f"{end}\r\n") for begin, end in around])
 
 
 def find_credentials(request: Request, realm: str, *, proxy: bool) -> DigestCredentials | None:

@@ -22,7 +22,7 @@ from trunkline.sip_parser import (
 )
 from trunkline.sip_proxy.nat._addresses import same_host
 
-from ._challenge import around_nonce
+from ._challenge import around_nonce, lines_around_nonce
 from ._nonces import Nonces, NonceVerdict
 
 __all__ = ["Authenticator", "Verdict"]
@@ -118,6 +118,26 @@ class Authenticator:
         nonce = self._nonces.issue(at.timestamp())
         around = around_nonce(realm, self._algorithms, self._qop, stale)
         return [begin + nonce + end for begin, end in around]
+
+    def challenge_lines(self, realm: str, *, proxy: bool, stale: bool = False, at: datetime) -> str:
+        """Write the same as header lines, each with its CR LF, for an answer that takes them so.
+
+        Args:
+            realm: as for `challenges`.
+            proxy: write Proxy-Authenticate instead of WWW-Authenticate.
+            stale: as for `challenges`.
+            at: aware time.
+
+        Raises:
+            LocalProtocolError: the realm holds a line break.
+        """
+        nonce = self._nonces.issue(at.timestamp())
+        name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
+        around = lines_around_nonce(name, realm, self._algorithms, self._qop, stale)
+        if len(around) == 1:
+            [(begin, end)] = around
+            return begin + nonce + end
+        return "".join([begin + nonce + end for begin, end in around])
 
     def verify(
         self,

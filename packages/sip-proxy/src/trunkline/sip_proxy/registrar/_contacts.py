@@ -12,7 +12,15 @@ import attrs
 
 from trunkline.sip_parser import NameAddr, OtherUri, RemoteProtocolError, TelUri, Uri
 
-__all__ = ["METHOD_BITS", "ContactRequest", "check_storable", "delta_seconds", "methods_of", "read_contact"]
+__all__ = [
+    "MAX_CONTACT",
+    "METHOD_BITS",
+    "ContactRequest",
+    "check_storable",
+    "delta_seconds",
+    "methods_of",
+    "read_contact",
+]
 
 MAX_CONTACT: Final = 255
 MAX_INSTANCE: Final = 255

@@ -115,17 +115,20 @@ class Location:
             self.replace(aor, tuple(binding for binding in held if binding not in gone))
         return [BindingChanged("removed", binding) for binding in gone]
 
+    def renew(self, aor: str, previous: Binding | None, binding: Binding) -> None:
+        """Set the only binding of an address of record, which has this previous one or none."""
+        due = 0 if previous is None else previous.due
+        if due and binding.expires > due - 1:
+            # the everyday refresh: nothing to file, nothing to count
+            binding.due = due
+            self._entries[aor] = binding
+        else:
+            self.replace(aor, (binding,))
+
     def replace(self, aor: str, bindings: tuple[Binding, ...]) -> None:
         """Set all bindings of an address of record at once; an empty tuple forgets it."""
         entries = self._entries
         held = entries.get(aor)
-        if len(bindings) == 1 and held is not None and not isinstance(held, tuple):
-            # the everyday refresh of the only binding: nothing to file, nothing to count
-            [binding] = bindings
-            if binding.expires > held.due - 1 and held.due:
-                binding.due = held.due
-                entries[aor] = binding
-                return
         filed = 0
         if held is not None:
             first = held[0] if isinstance(held, tuple) else held

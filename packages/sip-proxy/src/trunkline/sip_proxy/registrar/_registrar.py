@@ -14,21 +14,28 @@ from trunkline.sip_parser import (
     LocalProtocolError,
     RemoteProtocolError,
     Request,
-    make_response,
 )
 from trunkline.sip_transaction import Flow
 
-from ._bindings import Binding, BindingChanged
-from ._contacts import ContactRequest, read_contact
+from ._bindings import NATED, Binding, BindingChanged, bound_as
+from ._contacts import (
+    MAX_CONTACT,
+    ContactRequest,
+    check_storable,
+    delta_seconds,
+    methods_of,
+    read_contact,
+)
 from ._location import Location
 from ._outbound import outbound_applies
 from ._path import PathMode, read_path
 from ._registration import Registration
-from ._reply import contact_line, date_text
-from ._terms import Terms, read_terms
+from ._reply import contact_line, date_line, lines_of
+from ._terms import MAX_CALL_ID, MAX_USER_AGENT, Terms, read_terms, traits_of
 from ._update import (
     Refused,
     Slot,
+    change_of,
     changes_of,
     enforce_limit,
     find_slot,
@@ -156,35 +163,54 @@ class Registrar:
         if request.method != "REGISTER":
             raise LocalProtocolError(f"registrar: expected a REGISTER, got {request.method}")
         try:
-            changes, answer = self._work_in(request, aor, flow, at, received, nated)
+            now = at.timestamp()
+            binding = None
+            held = self._location.get(aor)
+            if len(held) <= 1:
+                previous = held[0] if held else None
+                binding = self._bind_one(request, aor, previous, flow, now, received, nated)
+            if binding is None:
+                changes, answer, by_flow = self._work_in(request, aor, held, flow, now, received, nated)
+            else:
+                self._location.renew(aor, previous, binding)
+                changes = [change_of(previous, binding)]
+                line = contact_line(binding, now, self._default_expires)
+                answer, by_flow = lines_of((("Contact", line),)) + date_line(int(now)), False
         except Refused as refusal:
             return self._refuse(request, refusal.status, refusal.reason, (*refusal.headers, *headers))
         except RemoteProtocolError as error:
             return self._refuse(request, error.status_hint, None, headers)
         self.statistics.accepted += 1
-        answer.extend(headers)
-        response = make_response(request, 200, to_tag=self._token(8).hex(), headers=answer)
-        return Registration(response, changes, self._location)
+        if headers:
+            answer += lines_of(headers)
+        tag = self._token(8).hex()
+        return Registration(request, 200, None, tag, answer, changes, self._location, by_flow)
 
     def _refuse(
         self, request: Request, status: int, reason: str | None, headers: Iterable[tuple[str, str]]
     ) -> Registration:
         self.statistics.rejected += 1
-        response = make_response(request, status, reason, to_tag=self._token(8).hex(), headers=headers)
-        return Registration(response, [], self._location)
+        tag = self._token(8).hex()
+        return Registration(request, status, reason, tag, lines_of(headers), [], self._location)
 
     def _work_in(
-        self, request: Request, aor: str, flow: Flow, at: datetime, received: str | None, nated: bool
-    ) -> tuple[list[BindingChanged], list[tuple[str, str]]]:
+        self,
+        request: Request,
+        aor: str,
+        held: tuple[Binding, ...],
+        flow: Flow,
+        now: float,
+        received: str | None,
+        nated: bool,
+    ) -> tuple[list[BindingChanged], str, bool]:
+        """Work a REGISTER in.
+
+        Returns:
+            The changes, what the answer says of them, and whether instance and reg-id named the binding.
+        """
         headers = request.headers
         if "require" in headers:
             self._check_required(request)
-        now = at.timestamp()
-        held = self._location.get(aor)
-        if len(held) <= 1 and "path" not in headers:
-            short = self._work_in_one(request, aor, held, flow, now, received, nated)
-            if short is not None:
-                return short
         alive = held
         for binding in held:
             if binding.expires and binding.expires <= now:
@@ -210,56 +236,88 @@ class Registrar:
                 alive = left
                 self._location.replace(aor, alive)
         answer = [("Contact", contact_line(binding, now, self._default_expires)) for binding in alive]
-        answer.append(("Date", date_text(int(now))))
+        further: list[tuple[str, str]] = []
         if path and "path" in request.supported:
-            answer.extend([("Path", value) for value in path])
+            further.extend([("Path", value) for value in path])
         if bound_by_flow:
-            answer.append(("Require", "outbound"))
-        return changes, answer
+            further.append(("Require", "outbound"))
+        return changes, f"{lines_of(answer)}{date_line(int(now))}{lines_of(further)}", bound_by_flow
 
-    def _work_in_one(
+    def _bind_one(
         self,
         request: Request,
         aor: str,
-        held: tuple[Binding, ...],
+        previous: Binding | None,
         flow: Flow,
         now: float,
         received: str | None,
         nated: bool,
-    ) -> tuple[list[BindingChanged], list[tuple[str, str]]] | None:
-        """Work in nearly every REGISTER: one phone, which binds or refreshes its only contact as before.
+    ) -> Binding | None:
+        """Make the binding that nearly every REGISTER asks for: of one phone, its only contact, as before.
+
+        Args:
+            previous: the only binding of the address of record, None where there is none.
 
         Returns:
-            As `_work_in`, whose way from here leads to the same; None for that to be taken.
+            What `_work_in` makes of it, which is to take whatever this gives None for.
         """
+        headers = request.headers
         contacts = request.contacts
-        if len(contacts) != 1:
+        if len(contacts) != 1 or "require" in headers or "path" in headers:
             return None
-        wanted = read_contact(contacts[0])
-        if wanted.reg_id is not None and self._outbound:
-            return None
-        previous = None
-        if held:
-            [previous] = held
-            expires = previous.expires
-            if previous.contact != wanted.contact or (expires and expires <= now):
+        address = contacts[0]
+        contact = str(address.uri)
+        call_id, cseq = request.call_id, request.cseq.number
+        flags = cflags = 0
+        if previous is not None:
+            ends, its_call_id = previous.expires, previous.call_id
+            if previous.contact != contact or (ends and ends <= now):
                 return None
-        terms = read_terms(request, flow, (), received, nated, now)
-        current = self._renewed(aor, wanted, previous, terms)
-        changes: list[BindingChanged] = []
-        if current is None:
-            if previous is not None:
-                changes.append(BindingChanged("removed", previous))
-                self._location.replace(aor, ())
-            return changes, [("Date", date_text(int(now)))]
-        if previous is None:
-            changes.append(BindingChanged("added", current))
-            self._location.replace(aor, (current,))
-        elif current is not previous:
-            changes.append(BindingChanged("refreshed", current, previous))
-            self._location.replace(aor, (current,))
-        line = contact_line(current, now, self._default_expires)
-        return changes, [("Contact", line), ("Date", date_text(int(now)))]
+            if its_call_id == call_id:
+                if cseq <= previous.cseq:
+                    return None
+                call_id = its_call_id
+            # the same texts, held once
+            aor, contact = previous.aor, previous.contact
+            before = previous.traits
+            flags, cflags = before.flags, before.cflags & ~NATED
+        check_storable(call_id, MAX_CALL_ID, "Call-ID")
+        check_storable(contact, MAX_CONTACT, "Contact URI")
+        q, expires, instance, reg_id, methods = 1.0, None, None, None, None
+        if address.params:
+            wanted = read_contact(address)
+            reg_id = wanted.reg_id
+            if reg_id is not None and self._outbound:
+                return None
+            q, expires, instance, methods = wanted.q, wanted.expires, wanted.instance, wanted.methods
+        asked = headers.get("expires")
+        seconds = self._granted(expires, None if asked is None else delta_seconds(asked))
+        if not seconds:
+            return None
+        if methods is None and "allow" in headers:
+            methods = methods_of(headers.get("allow") or "")
+        return bound_as(
+            traits_of(
+                q,
+                (headers.get("user-agent") or "")[:MAX_USER_AGENT],
+                flow.transport,
+                flow.local,
+                flags,
+                cflags | NATED if nated else cflags,
+                methods,
+            ),
+            aor,
+            contact,
+            received,
+            (),
+            now + seconds,
+            call_id,
+            cseq,
+            instance,
+            reg_id,
+            now,
+            flow if flow.connection else None,
+        )
 
     def _bind(
         self,
@@ -292,13 +350,13 @@ class Registrar:
         self, aor: str, wanted: ContactRequest, previous: Binding | None, terms: Terms
     ) -> Binding | None:
         """Give what a binding becomes; the same when the request was worked in before, None to remove it."""
-        seconds = self._granted(wanted, terms.expires)
+        seconds = self._granted(wanted.expires, terms.expires)
         if previous is not None and is_repeated(previous, terms.call_id, terms.cseq, removing=not seconds):
             return previous
         return terms.bind(aor, wanted, seconds, previous) if seconds else None
 
-    def _granted(self, wanted: ContactRequest, asked: int | None) -> int:
-        expires = wanted.expires
+    def _granted(self, expires: int | None, asked: int | None) -> int:
+        """Give the seconds a contact is bound for, 0 to remove it, of what it and the request ask for."""
         if expires is None:
             expires = self._default_expires if asked is None else asked
         if 0 < expires < self._min_expires and expires < _HOUR:

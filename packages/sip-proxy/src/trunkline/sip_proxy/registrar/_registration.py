@@ -1,11 +1,11 @@
 """Registration: the outcome of one REGISTER, which can be taken back.
 
-Here: the response, the changes and their undoing. Not here: how they come about (`_registrar.py`).
+Here: the answer, the changes and their undoing. Not here: how they come about (`_registrar.py`).
 """
 
 import attrs
 
-from trunkline.sip_parser import Response
+from trunkline.sip_parser import Request, Response, make_response
 
 from ._bindings import BindingChanged
 from ._location import Location
@@ -15,18 +15,37 @@ __all__ = ["Registration"]
 
 @attrs.define(slots=True, eq=False)
 class Registration:
-    """Tell what became of a REGISTER; the changes are already in force."""
+    """Tell what became of a REGISTER; the changes are already in force.
 
-    response: Response
-    """To be sent: to a confirmed 200 belongs that `changes` are stored first."""
+    The answer is here as `response`, and as what that is made of, for `TransactionLayer.answer`, which makes
+    none.
+    """
+
+    request: Request
+    status: int
+    """Of the answer: to a confirmed 200 belongs that `changes` are stored first."""
+    reason: str | None
+    """The answer's phrase; None = the registered one."""
+    to_tag: str
+    """The tag for the answer's To."""
+    lines: str
+    """What the answer says beside what it copies: whole header lines, each with its CR LF."""
     changes: list[BindingChanged]
     """What to store, in order; empty for a query and for a refusal."""
     _location: Location
+    bound_by_flow: bool = False
+    """Whether instance and reg-id named the binding. Source: RFC 5626 §6."""
+    _response: Response | None = None
 
     @property
-    def status(self) -> int:
-        """Give the status of the response."""
-        return self.response.status
+    def response(self) -> Response:
+        """Give the answer, to be sent; the same one each time."""
+        response = self._response
+        if response is None:
+            response = self._response = make_response(
+                self.request, self.status, self.reason, to_tag=self.to_tag, further=self.lines
+            )
+        return response
 
     def undo(self) -> None:
         """Take the changes back, because they could not be stored.

@@ -3,12 +3,15 @@
 Here: writing. Not here: deciding (`_registrar.py`).
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from trunkline.sip_parser import LocalProtocolError
+
 from ._bindings import Binding
 
-__all__ = ["contact_line", "date_text"]
+__all__ = ["contact_line", "date_line", "lines_of"]
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -45,10 +48,24 @@ def contact_line(binding: Binding, now_epoch: float, permanent: int) -> str:
 
 
 @lru_cache(maxsize=4)
-def date_text(second: int) -> str:
-    """Write a Date from unix seconds. Source: RFC 3261 §20.17."""
+def date_line(second: int) -> str:
+    """Write the line of a Date from unix seconds. Source: RFC 3261 §20.17."""
     at = datetime.fromtimestamp(second, UTC)
     return (
-        f"{_DAYS[at.weekday()]}, {at.day:02} {_MONTHS[at.month - 1]} {at.year:04} "
-        f"{at.hour:02}:{at.minute:02}:{at.second:02} GMT"
+        f"Date: {_DAYS[at.weekday()]}, {at.day:02} {_MONTHS[at.month - 1]} {at.year:04} "
+        f"{at.hour:02}:{at.minute:02}:{at.second:02} GMT\r\n"
     )
+
+
+def lines_of(fields: Iterable[tuple[str, str]]) -> str:
+    """Write names and values as header lines.
+
+    Raises:
+        LocalProtocolError: a value holds a line break or NUL.
+    """
+    lines = ""
+    for name, value in fields:
+        if not value.isprintable() and ("\r" in value or "\n" in value or "\0" in value):
+            raise LocalProtocolError(f"{name}: a header value holds no line break and no NUL, got {value!r}")
+        lines += f"{name}: {value}\r\n"
+    return lines

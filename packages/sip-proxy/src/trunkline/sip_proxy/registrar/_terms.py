@@ -15,10 +15,10 @@ from trunkline.sip_transaction import Flow
 from ._bindings import NATED, Binding, Traits, bound_as, shared_traits, socket_name
 from ._contacts import ContactRequest, check_storable, delta_seconds, methods_of
 
-__all__ = ["Terms", "read_terms"]
+__all__ = ["MAX_CALL_ID", "MAX_USER_AGENT", "Terms", "read_terms", "traits_of"]
 
-_MAX_CALL_ID: Final = 255
-_MAX_USER_AGENT: Final = 255
+MAX_CALL_ID: Final = 255
+MAX_USER_AGENT: Final = 255
 
 
 @attrs.define(slots=True, eq=False)
@@ -48,7 +48,7 @@ class Terms:
         if previous is not None:
             before = previous.traits
             aor, flags, cflags = previous.aor, before.flags, before.cflags & ~NATED
-        traits = _traits_of(
+        traits = traits_of(
             wanted.q,
             self.user_agent,
             flow.transport,
@@ -84,7 +84,7 @@ def read_terms(
     """
     headers = request.headers
     call_id = request.call_id
-    check_storable(call_id, _MAX_CALL_ID, "Call-ID")
+    check_storable(call_id, MAX_CALL_ID, "Call-ID")
     expires = headers.get("expires")
     allow = headers.get("allow")
     user_agent = headers.get("user-agent")
@@ -92,7 +92,7 @@ def read_terms(
         call_id,
         request.cseq.number,
         None if expires is None else delta_seconds(expires),
-        user_agent[:_MAX_USER_AGENT] if user_agent else "",
+        user_agent[:MAX_USER_AGENT] if user_agent else "",
         None if allow is None else methods_of(allow),
         flow,
         path,
@@ -103,7 +103,7 @@ def read_terms(
 
 
 @lru_cache(maxsize=4096)
-def _traits_of(
+def traits_of(
     q: float,
     user_agent: str,
     transport: str,
@@ -112,7 +112,7 @@ def _traits_of(
     cflags: int,
     methods: int | None,
 ) -> Traits:
-    # the same few come from every phone
+    """Give the traits of a binding, of what a REGISTER says; the same few come from every phone."""
     if not user_agent.isprintable():
         user_agent = "".join([char if char.isprintable() else "?" for char in user_agent])
     return shared_traits(q, user_agent, socket_name(transport, local), flags, cflags, methods)
