@@ -165,7 +165,7 @@ def refresh_row(binding: Binding) -> Row:
         contact,
         expires,
         call_id,
-        cseq if 0 <= cseq <= _INT_MAX else bounded(cseq),
+        cseq if 0 <= cseq <= INT_MAX else bounded(cseq),
         last_modified,
     )
 
