@@ -12,7 +12,7 @@ EARLY = {"to", "from", "call-id", "cseq", "max-forwards", "contact"}
 begins = st.sampled_from(["From: ", "To: ", "Contact: ", "Route: ", "from:", "f: ", "Via: ", "m: ", "To:  "])
 pieces = st.sampled_from(
     ["<sip:a@b>", "<sip:a", "@b>", ">", "<", ";tag=1", ";tag=", ";q=2;q=1", '"a" ', ",", " ", "\t", "\r\n ",
-     "*", "<tel:1>", "sip:a@b", ";x", ";", "%", "<sips:a@[::1]:5>"]
+     "*", "<tel:1>", "sip:a@b", ";x", ";", "%", "<sips:a@[::1]:5>", "Al B ", '"', "\\", "'", '"a\\"b"', '""']
 )  # fmt: skip
 values = st.one_of(name_addrs().map(str), st.lists(pieces, max_size=6).map("".join))
 
@@ -35,6 +35,11 @@ def outcome(read, line):
 @example("From: ", "<sip:a b>;tag=1")
 @example("From: ", "<sip:a@b> ;tag=1")
 @example("From: ", '<sip:a@b>;x="<"')
+@example("From: ", '"A, B" <sip:a@b>;tag=1')
+@example("Contact: ", 'A <sip:a@b>, "B" <sip:c@d>;tag=1')
+@example("From: ", " A B <sip:a@b>;tag=1")
+@example("To: ", '"a \\" <" <sip:a@b>;tag=1')
+@example("To: ", "A\r\n B <sip:a@b>;tag=1")
 def test_a_line_read_the_short_way(begin, value):
     assert outcome(_read, begin + value) == outcome(_read_any, begin + value)
 

@@ -31,9 +31,9 @@ SECTION: Final = "RFC 3261 §25.1"
 _NEVER_ALONE: Final = ("tag", "q", "expires")
 
 # A display name without quotes is taken whatever its characters, if none of them could be something else.
-_match_name_addr = re.compile(
-    r"(\"(?:[^\"\\]|\\.)*+\"|[^\"<>;,:]*+)[ \t]*<([^<>]*)>[ \t]*(?:;(.*))?", re.DOTALL
-).fullmatch
+_DISPLAY_NAME: Final = r"(\"(?:[^\"\\]|\\.)*+\"|[^\"<>;,:]*+)[ \t]*"
+_match_name_addr = re.compile(rf"{_DISPLAY_NAME}<([^<>]*)>[ \t]*(?:;(.*))?", re.DOTALL).fullmatch
+match_display_name: Final = re.compile(_DISPLAY_NAME, re.DOTALL).fullmatch
 # What nearly all are: nothing or a string without escapes, a URI in brackets, parameters right behind it.
 _is_plain_string = re.compile(r'"[^"\\]*+"[ \t]*+').fullmatch
 _PLAIN_ENDS: Final = ("", ";")
@@ -133,14 +133,18 @@ def read_any_address(text: str) -> NameAddr:
     if match is None:
         return _parse_addr_spec(text)
     name, uri, params = match.groups()
-    if name:
-        if name[0] != '"':
-            name = name.rstrip(" \t")
-        elif "\\" in name:
-            name = unquote(name)
-        else:
-            name = name[1:-1]
-    return NameAddr(name or None, parse_uri(uri), parse_params(params, "parameters") if params else NO_PARAMS)
+    return NameAddr(
+        display_name_from(name),
+        parse_uri(uri),
+        parse_params(params, "parameters") if params else NO_PARAMS,
+    )
+
+
+def display_name_from(name: str) -> str | None:
+    """Give what a matched display name says; None when there is none, or nothing between its quotes."""
+    if not name or name[0] != '"':
+        return name.rstrip(" \t") or None
+    return (unquote(name) if "\\" in name else name[1:-1]) or None
 
 
 def _parse(text: str) -> NameAddr:

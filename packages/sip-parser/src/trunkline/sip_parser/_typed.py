@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from ._address import NameAddr, OpenAddress, of_header, read_address
+from ._address import NameAddr, OpenAddress, display_name_from, match_display_name, of_header, read_address
 from ._errors import RemoteProtocolError, shown
 from ._fields import ParamValue, RetryAfter, WarningValue, parse_date
 from ._grammar import (
@@ -27,7 +27,7 @@ from ._grammar import (
     unfold,
 )
 from ._headers import Headers
-from ._memory import REMEMBERED_LINES, Memory
+from ._memory import REMEMBERED_LINES, REMEMBERED_VALUES, Memory
 from ._names import CANONICAL, NOT_LISTS, WRITTEN_NAMES, learn_name
 from ._uri import URIS
 from ._via import CSeq, Via, read_cseq, read_via
@@ -153,17 +153,33 @@ READERS: Final[dict[str, Reader]] = {
 }
 
 
-_BARE_ADDRESSES: Final[dict[str, bool]] = {
-    f"{WRITTEN_NAMES[name]}: ": name not in NOT_LISTS for name in ("from", "to", "contact", "route")
+_WITH_ADDRESS: Final = {
+    WRITTEN_NAMES[name]: name not in NOT_LISTS for name in ("from", "to", "contact", "route")
 }
-"""What a line begins with that holds an address right behind it, and whether its header is a list."""
+"""The names of lines that hold an address, and whether their header is a list."""
+
+
+def _before_address(begin: str) -> tuple[str | None, bool] | None:
+    """Give the display name that stands before an address, and whether its header is a list.
+
+    Returns:
+        None where the line is spelled in another way than nearly all are.
+    """
+    name, _, before = begin.partition(": ")
+    listed = _WITH_ADDRESS.get(name)
+    found = None if listed is None or before[:1].isspace() or "\n" in before else match_display_name(before)
+    return None if listed is None or found is None else (display_name_from(found[1]), listed)
+
+
+_BEFORE_ADDRESSES: Final = Memory(_before_address, REMEMBERED_VALUES)
+"""The same, by what stands before the address: a phone's display name comes with each of its calls."""
 
 
 def _read(line: str) -> Any:
     """Give the typed value of a line, or the tuple of them when its header is a list."""
     begin, _, address = line.partition("<")
-    listed = _BARE_ADDRESSES.get(begin)
-    if listed is None:
+    before = _BEFORE_ADDRESSES[begin] if address else None
+    if before is None:
         return _read_any(line)
     params: Params
     # Nearly every line that was not met before is one of these, as its tag is another in each call.
@@ -180,7 +196,7 @@ def _read(line: str) -> Any:
         value.uri = URIS[uri]
     except RemoteProtocolError:
         return _read_any(line)  # which says in which header it is
-    value.display_name = None
+    value.display_name, listed = before
     value.params = params
     value.__class__ = NameAddr
     return (value,) if listed else value
