@@ -101,6 +101,10 @@ class SmallUserAgent:
             return self._perform(self.layer.receive_error(item, flow, now=now), now)
         return self._perform(self.layer.receive(item, flow, now=now), now)
 
+    def connection_lost(self, flow: Flow, *, now: float) -> None:
+        """Learn that a connection is closed; what was to be answered by it stays unanswered."""
+        self._perform(self.layer.flow_failed(flow, "closed", now=now), now)
+
     # What the application wants.
 
     def ask(self, method: str, via: str, cseq: int, flow: Flow, *, now: float) -> list[Send]:
