@@ -5,6 +5,7 @@ without any socket.
 """
 
 import contextlib
+import itertools
 import runpy
 import secrets
 from pathlib import Path
@@ -35,6 +36,7 @@ class Agent:
         self.core: Any = None
         "The SmallUserAgent."
         self._streams: dict[int, trio.SocketStream] = {}
+        self._numbers = itertools.count(1)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled."""
@@ -71,13 +73,14 @@ class Agent:
             await self.carry_out(self.core.datagram(data, self.udp_flow(remote), now=trio.current_time()))
 
     async def _connection(self, stream: trio.SocketStream) -> None:
-        number = stream.socket.fileno()
+        number = next(self._numbers)
         flow = Flow("TCP", (HOST, self.tcp_port), stream.socket.getpeername(), number)
         reader = StreamReader()
         self._streams[number] = stream
         try:
-            while reader.lost is None and (data := await stream.receive_some(65536)):
-                await self.carry_out(self.core.piece(reader, bytes(data), flow, now=trio.current_time()))
+            with contextlib.suppress(trio.BrokenResourceError):
+                while reader.lost is None and (data := await stream.receive_some(65536)):
+                    await self.carry_out(self.core.piece(reader, bytes(data), flow, now=trio.current_time()))
         finally:
             del self._streams[number]
             self.core.connection_lost(flow, now=trio.current_time())

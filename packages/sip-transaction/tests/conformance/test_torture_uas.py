@@ -1,6 +1,7 @@
 """RFC 4475 and RFC 5118: what a user agent answers to each message, by datagram and by stream.
 
-The messages and the verdicts are the parser package's; the user agent is `small_user_agent`.
+The messages and the verdicts are the parser package's; the user agent is `small_user_agent`, which does the
+better of the things that a verdict allows.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def test_every_message_a_user_agent_can_meet_has_its_verdict():
 def test_datagram(agent, name):
     data, verdict = torture(name), VERDICTS[name]
     answers = finals(agent.datagram(data, FLOWS["UDP"], now=0.0))
-    assert come_to(agent, answers) & set(verdict["uas"]), (answers, agent.handed)
+    assert verdict["uas"][0] in come_to(agent, answers), (answers, agent.handed)
     if verdict["parser"] in ("accept", 416) and answers:
         request, (answer,) = parse_datagram(data), answers
         check_message(answer)
@@ -94,8 +95,8 @@ def test_stream(agent, name, step):
             sends += agent.piece(reader, data[start : start + step], flow, now=0.0)
     answers = finals(sends)
     assert all(send.flow == flow for send in sends)
-    expected = {"wait": ["drop"], "lost": [400]}.get(verdict.get("stream"), verdict["uas"])
-    assert come_to(agent, answers) & set(expected), (answers, agent.handed)
+    expected = {"wait": "drop", "lost": 400}.get(verdict.get("stream"), verdict["uas"][0])
+    assert expected in come_to(agent, answers), (answers, agent.handed)
     assert (reader.lost is not None) == (verdict.get("stream") == "lost")
     assert_serves(agent, flow)
 
