@@ -191,6 +191,15 @@ def test_the_extensions_a_proxy_lacks_are_named_and_no_others(place: Place) -> N
     assert reply.header("Unsupported") == "noProxiesSupportThis, norDoAnyProxiesSupportThis"
 
 
+def test_the_extensions_the_server_itself_lacks_are_named_to_who_asks_about_it(place: Place) -> None:
+    """To OPTIONS for its own domain it is a user agent: RFC 3261 §8.2.2.3, §11.2."""
+    with Wire(place.server.port, transport=place.transport) as wire:
+        data = place.probe.request("OPTIONS", "sip:example.com", headers=("Require: nothingSupportsThis",))
+        reply = wire.ask(data)
+    assert reply is not None
+    assert (reply.status, reply.header("Unsupported").lower()) == (420, "nothingsupportsthis")
+
+
 # Content-Length, RFC 3261 §18.3 and §20.14
 
 

@@ -279,6 +279,14 @@ def test_options_to_us_are_answered(desk: Desk, uri: str) -> None:
     assert not isinstance(decision, Refuse)
 
 
+def test_options_to_us_that_require_what_we_lack_are_refused(desk: Desk) -> None:
+    """As a user agent does: RFC 3261 §8.2.2.3."""
+    required = [("Require", "path, Strange"), ("Require", "outbound, other")]
+    decision = desk.decide(ask("OPTIONS", "sip:example.test", headers=required))
+    assert decision == Refuse(420, headers=(("Unsupported", "strange, other"),))
+    assert status(desk.decide(ask("OPTIONS", "sip:example.test", headers=[("Require", "path")]))) == 200
+
+
 def test_options_to_a_user_are_a_request_like_any_other(desk: Desk) -> None:
     assert desk.decide(ask("OPTIONS")) == Challenge("example.test")
 

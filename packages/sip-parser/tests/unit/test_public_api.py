@@ -4,7 +4,7 @@ import trunkline.sip_parser
 from trunkline.sip_parser import testing
 
 PUBLIC = """
-CSeq DIGEST_ALGORITHMS DigestChallenge DigestCredentials Headers KeepAlive LocalProtocolError
+CSeq DIGEST_ALGORITHMS DigestChallenge DigestCredentials Headers KNOWN_METHODS KeepAlive LocalProtocolError
 MAGIC_COOKIE Message NameAddr OtherUri ParamValue RemoteProtocolError Request Response RetryAfter
 SipError StreamReader TelUri Uri Via WarningValue check_message digest_response equivalent_values
 format_date forwarded_bytes forwarded_copy ha1 make_response mark_received parse_date parse_datagram

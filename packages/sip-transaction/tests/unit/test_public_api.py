@@ -16,6 +16,7 @@ PUBLIC = [
     "AckReceived",
     "Arrival",
     "CancelReceived",
+    "Capabilities",
     "ChallengeRefused",
     "ClientAuthenticator",
     "ClientTransaction",
@@ -29,6 +30,7 @@ PUBLIC = [
     "Dropped",
     "Effect",
     "Flow",
+    "MergedRequests",
     "Negotiation",
     "NotifierSilent",
     "NotifierState",
@@ -91,4 +93,4 @@ def test_readme_examples_print_what_is_shown(capsys, example, output):
 
 
 def test_readme_has_its_examples():
-    assert len(EXAMPLES) == README.count("```python") == 2
+    assert len(EXAMPLES) == README.count("```python") == 3

@@ -9,6 +9,7 @@ from ._grammar import quote, unescape, unquote
 from ._headers import Headers
 from ._hop import forwarded_bytes, forwarded_copy, read_within_dialog
 from ._messages import Message, Request, Response
+from ._names import KNOWN_METHODS
 from ._reader import KeepAlive, StreamReader, parse_datagram
 from ._received import mark_received
 from ._responses import make_response, response_bytes
@@ -19,6 +20,7 @@ from ._via import MAGIC_COOKIE, CSeq, Via
 
 __all__ = [
     "DIGEST_ALGORITHMS",
+    "KNOWN_METHODS",
     "MAGIC_COOKIE",
     "CSeq",
     "DigestChallenge",

@@ -1,6 +1,6 @@
 """SIP transactions and dialogs as tables, without I/O.
 
-RFC 3261 §12 to §17, RFC 6026, RFC 4320; RFC 3262, 3311, 3515, 3891 and 4028 for the user agents in them.
+RFC 3261 §12 to §17, RFC 6026, RFC 4320; for user agents RFC 3261 §8.2, RFC 3262, 3311, 3515, 3891 and 4028.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from ._events import (
     TransportFailed,
 )
 from ._flow import Flow
+from ._inspection import Capabilities
 from ._layer import TransactionLayer
+from ._merged import MergedRequests
 from ._negotiation import Negotiation, Refusal, Turn, glare_delay
 from ._refer import SIPFRAG, NotifierState, Notify, ReferNotifier
 from ._refer_subscriber import NotifierSilent, ReferSubscriber, SubscriberState
@@ -51,6 +53,7 @@ __all__ = [
     "AckReceived",
     "Arrival",
     "CancelReceived",
+    "Capabilities",
     "ChallengeRefused",
     "ClientAuthenticator",
     "ClientTransaction",
@@ -64,6 +67,7 @@ __all__ = [
     "Dropped",
     "Effect",
     "Flow",
+    "MergedRequests",
     "Negotiation",
     "NotifierSilent",
     "NotifierState",

@@ -50,9 +50,7 @@ class StatelessAnswers:
             )
         except RemoteProtocolError:
             response_flow = flow
-        reason = error.reason
-        usable = reason.isprintable() and len(reason) <= _MAX_REASON
-        return self.answer(request, error.status_hint, reason if usable else None, (), response_flow)
+        return self.answer(request, error.status_hint, reason_of(error), (), response_flow)
 
     def answer(
         self,
@@ -80,3 +78,9 @@ class StatelessAnswers:
         """Make the To tag, out of what the answer repeats of the request."""
         data = copied.encode("utf-8", "surrogateescape")
         return self._tag + blake2b(data, digest_size=6).hexdigest()
+
+
+def reason_of(error: RemoteProtocolError) -> str | None:
+    """Give the phrase that tells a peer what is wrong with its request; None where it fits no status line."""
+    reason = error.reason
+    return reason if reason.isprintable() and len(reason) <= _MAX_REASON else None

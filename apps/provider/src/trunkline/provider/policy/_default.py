@@ -20,6 +20,7 @@ from ._request import RequestContext, user_of
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, MESSAGE, PRACK, REFER, SUBSCRIBE, NOTIFY, UPDATE"
 ALLOWED = frozenset(ALLOW.split(", "))
+_EXTENSIONS = frozenset({"path", "outbound"})
 UNCHALLENGED = frozenset({"ACK", "CANCEL", "BYE", "PRACK"})
 "Methods that cannot carry, or need not repeat, credentials (RFC 3261 §22.1)."
 
@@ -158,6 +159,11 @@ class DefaultPolicy:
             and not uri.user
             and context.domains.canonical(uri.host, uri.port) is not None
         ):
+            # who is asked about itself is a user agent: RFC 3261 §8.2.2.3
+            unknown = [tag for tag in context.request.require if tag not in _EXTENSIONS]
+            if unknown:
+                named = ", ".join([tag for tag in unknown if tag.isprintable()])
+                return Refuse(420, headers=(("Unsupported", named),))
             return Reply(
                 200, headers=(("Allow", ALLOW), ("Accept", "application/sdp"), ("Supported", "path"))
             )
