@@ -168,7 +168,7 @@ def test_watch_knows_a_call_while_both_sides_do_and_forgets_it_in_the_end(
     for agent in world.agents:
         if not agent.is_dead:
             assert not [session for session in agent.sessions if session.is_up], "somebody talks to nobody"
-            # Once a 100 has come nothing limits how long a re-INVITE waits for who is dead: RFC 3261 §17.1.1.2.
+            # After a 100 nothing limits how long a re-INVITE waits for who is dead: RFC 3261 §17.1.1.2.
             assert not agent.layer.len_client or any(other.is_dead for other in world.agents)
             assert not agent.layer.len_server
             assert agent._timeouts() == []
