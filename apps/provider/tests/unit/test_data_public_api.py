@@ -33,6 +33,7 @@ def test_the_faces_are_what_was_decided() -> None:
         "store": [
             "Account",
             "Batch",
+            "Hashes",
             "Refused",
             "Store",
             "StoreError",

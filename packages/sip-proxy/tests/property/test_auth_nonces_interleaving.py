@@ -67,6 +67,41 @@ def test_what_has_expired_is_forgotten(uses: list[tuple[int, int]]) -> None:
     assert len(nonces) == 1
 
 
+counts = st.none() | st.integers(0, 4) | st.integers(2**32 - 3, 2**32 + 1)
+uses = st.tuples(st.integers(0, 40), counts)
+gaps = st.sampled_from([0, 0, 0, 1, 2, 7, 20, 500])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    begin=st.sampled_from([0, 2**32 - 20]),
+    walk=st.lists(st.tuples(gaps, st.integers(0, 1), st.lists(uses, max_size=4)), max_size=60),
+)
+def test_counts_are_those_of_a_plain_table(
+    begin: int, walk: list[tuple[int, int, list[tuple[int, int | None]]]]
+) -> None:
+    nonces = Nonces(b"k" * 16, bytes, lifetime=1000)
+    nonces._index = begin
+    now = 1_780_000_000.0
+    issued: list[str] = []
+    table: dict[str, int] = {}
+    for gap, wait, used in walk:
+        nonces._index += gap  # as many challenges that nobody comes back with
+        now += wait
+        issued.append(nonces.issue(now))
+        for back, count in used:
+            nonce = issued[max(0, len(issued) - 1 - back)]
+            last = table.get(nonce, 0)
+            good = not last if count is None else last < count < 2**32
+            judged = nonces.check(nonce, count, now)
+            assert judged is (NonceVerdict.GOOD if good else NonceVerdict.REPLAYED)
+            if good:
+                table[nonce] = 2**32 if count is None else count
+        assert len(nonces) == len(table)
+    for second in nonces._used.values():
+        assert len(second._counts) <= 8 * (second.used + 1)
+
+
 @settings(max_examples=80, deadline=None)
 @given(text=st.text(max_size=80), count=st.none() | st.integers(-5, 2**40))
 def test_any_text_is_judged(text: str, count: int | None) -> None:

@@ -89,7 +89,23 @@ def test_one_contact_is_worked_in_as_two_that_are_the_same(walk: list, limit: in
             registrar.register(request(contact, more, call_id, cseq, times), AOR, flow, at=at, nated=nated)
             for registrar, (times, _) in zip(registrars, houses, strict=True)
         )
+        once.to_tag = twice.to_tag  # each is made in a way of its own
         assert once.response.to_bytes() == twice.response.to_bytes()
         assert [told(change) for change in once.changes] == [told(change) for change in twice.changes]
         one, other = ([shown(binding) for binding in location.get(AOR)] for _, location in houses)
         assert one == other
+
+
+@given(steps)
+def test_confirmation_is_the_same_whatever_came_after(walk: list) -> None:
+    registrar = Registrar(Location(), token=bytes)
+    seconds, done = 0, []
+    for contact, more, call_id, cseq, wait, (flow, nated) in walk:
+        seconds += wait
+        asked = request(contact, more, call_id, cseq, 1)
+        at = BEGIN + timedelta(seconds=seconds)
+        done.append(registrar.register(asked, AOR, flow, at=at, nated=nated))
+    confirmed = [one for one in done if one.source is not None]
+    told = [registrar.confirmation(one.source) for one in confirmed]
+    assert told == [(one.to_tag, one.lines) for one in confirmed]
+    assert all(one.source in [change.binding for change in one.changes] for one in confirmed)

@@ -72,7 +72,7 @@ def test_new_contact_is_bound_and_listed_with_its_time() -> None:
     assert (done.status, kinds(done)) == (200, [("added", "sip:alice@198.51.100.5:5062")])
     assert lines(done.response) == ["<sip:alice@198.51.100.5:5062>;expires=1800"]
     assert done.response.headers.get("Date") == "Sun, 01 Mar 2026 12:00:00 GMT"
-    assert done.response.to_tag == "0000000000000000"
+    assert len(done.response.to_tag or "") == 16
 
 
 def test_binding_keeps_what_the_request_said() -> None:

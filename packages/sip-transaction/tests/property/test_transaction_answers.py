@@ -57,6 +57,19 @@ def test_answer_is_written_again_out_of_the_copy(new_desk):
     assert desk.layer.answer(transaction, 200, to_tag="t", now=desk.now) == []
 
 
+def test_answer_is_written_again_out_of_what_the_user_has(new_desk):
+    desk = new_desk("UDP", tell_all_ends=False)
+    desk.layer.retell_by(lambda source: (200, None, source["tag"], source["lines"]))
+    transaction = desk.serve("BYE")
+    request, source = transaction.request.copy(), {"tag": "t", "lines": "X-Y: z\r\n"}
+    (sent,) = desk.layer.answer(transaction, 200, to_tag="t", lines="X-Y: z\r\n", source=source, now=desk.now)
+    (again,) = desk.receive(request)
+    assert (again.data, again.flow, again.key) == (sent.data, sent.flow, sent.key)
+    assert b"\r\nX-Y: z\r\n" in again.data
+    desk.wait(32.5)
+    assert desk.layer.len_server == 0
+
+
 def follow(desk: Any, method: str, walk: list[tuple[str, float]], *, words: bool = False) -> list[Any]:
     """Go a way, and tell what others can see of it."""
     transaction = desk.serve(method)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import string
+from sys import intern
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -263,10 +264,11 @@ def _sip_uri(text: str, match: re.Match[str]) -> Uri:
     if "%" in text:
         check_escapes(text, "URI")
     uri: Any = _OpenUri()
-    uri.scheme = scheme.lower()
+    # thousands of URIs are remembered: what nearly all of them say is held once
+    uri.scheme = "sip" if scheme == "sip" else scheme.lower()
     uri.user = user
     uri.password = password
-    uri.host = host if host[0] != "[" else host_from(host, "URI")
+    uri.host = intern(host) if host[0] != "[" else host_from(host, "URI")
     uri.port = None if port is None else port_from(port, "URI")
     uri.params = NO_PARAMS if params is None else _parse_uri_params(params)
     uri.headers = None if headers is None else headers[1:]

@@ -41,7 +41,7 @@ from ._events import (
 from ._flow import Flow
 from ._keys import client_key, quoted_key, server_stem
 from ._routing import mark_source
-from ._server import INPUT_OF_ANSWER, ServerTransaction, ServerTransactions, said_again
+from ._server import INPUT_OF_ANSWER, Said, ServerTransaction, ServerTransactions
 from ._stateless import StatelessAnswers
 from ._statistics import Statistics
 from ._tables import ClientInput, ServerInput
@@ -175,11 +175,9 @@ class TransactionLayer:
             self.statistics.absorbed_requests += 1
             servers.step(transaction, ServerInput.REQUEST, None, now, effects)
             return
-        if method != "INVITE" and (answer := servers.answers.get(key)) is not None:
+        if method != "INVITE" and (kept := servers.answers.get(key)) is not None:
             self.statistics.absorbed_requests += 1
-            effects.append(
-                answer if isinstance(answer, Send) else said_again(answer, request, response_flow, key)
-            )
+            effects.append(servers.answer_again(kept, key, request, response_flow))
             return
         invite = servers.by_key.get(stem + "INVITE") if method == "CANCEL" else None
         if invite is None:
@@ -252,6 +250,7 @@ class TransactionLayer:
         *,
         to_tag: str,
         lines: str = "",
+        source: object = None,
         now: float,
     ) -> list[Effect]:
         """Answer a request finally, by what the answer says beside what it copies of the request.
@@ -261,19 +260,27 @@ class TransactionLayer:
         comes later: less is kept for it than a whole answer.
 
         Args: `status` from 200; `to_tag` for a To that has none; `lines` are header lines as they go out,
-        each with its CR LF, which nobody looks at.
+        each with its CR LF, which nobody looks at; `source` is something there anyway, no text, of which the
+        function of `retell_by` makes all of this again: then only that is kept.
         Returns: as `respond`.
         Source: RFC 3261 §17.2.2
         """
         if transaction.last_status >= 200 and transaction.method != "INVITE":
             return []
         request = transaction.request
-        if not self._servers.leave_words(transaction, status, (reason, to_tag, lines), now):
+        if not self._servers.leave_words(transaction, (status, reason, to_tag, lines), source, now):
             response = make_response(request, status, reason, to_tag=to_tag, further=lines)
             return self.respond(transaction, response, now=now)
         self.statistics.user_replies += 1
         data = response_bytes(request, status, reason, to_tag=to_tag, further=lines)
         return [Send(data, transaction.response_flow, transaction.key)]
+
+    def retell_by(self, retell: Callable[[Any], Said]) -> None:
+        """Set what makes an answer of the `source` that it was given with.
+
+        Args: `retell` gives status, reason, To tag and lines, always the same for the same object.
+        """
+        self._servers.retell = retell
 
     def respond_statelessly(
         self,

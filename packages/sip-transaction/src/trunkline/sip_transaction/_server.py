@@ -7,6 +7,7 @@ Source: RFC 3261 §17.2, RFC 6026 §8.5-8.7, RFC 4320 §4
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 import attrs
@@ -39,6 +40,9 @@ ANSWER_IS_OLD: Final = -1
 Words: TypeAlias = str
 """What an answer says beside what it copies of its request: status, reason, tag of To and lines, with line
 breaks between them."""
+
+Said: TypeAlias = tuple[int, str | None, str, str]
+"""The same apart: status, reason, tag of To and lines."""
 
 _inputs = [ServerInput.TU_101_199] * 200 + [ServerInput.TU_2XX] * 100 + [ServerInput.TU_300_699] * 400
 _inputs[100], _inputs[408] = ServerInput.TU_100, ServerInput.TU_408
@@ -86,10 +90,10 @@ class ServerTransaction:
         return f"<ServerTransaction {self.method} {branch} {self.state.value}>"
 
 
-def said_again(words: Words, request: Request, response_flow: Flow, key: ServerKey) -> Send:
+def said_again(said: Said, request: Request, response_flow: Flow, key: ServerKey) -> Send:
     """Write an answer once more, to a copy of the request it was made for."""
-    status, reason, to_tag, lines = words.split("\n", 3)
-    data = response_bytes(request, int(status), reason or None, to_tag=to_tag, further=lines)
+    status, reason, to_tag, lines = said
+    data = response_bytes(request, status, reason, to_tag=to_tag, further=lines)
     return Send(data, response_flow, key)
 
 
@@ -119,6 +123,7 @@ class ServerTransactions:
         "_values",
         "answers",
         "by_key",
+        "retell",
     )
 
     def __init__(
@@ -130,8 +135,10 @@ class ServerTransactions:
         tell_all_ends: bool,
     ) -> None:
         self.by_key: dict[ServerKey, ServerTransaction] = {}
-        # What answers copies of a request other than INVITE when its transaction interests nobody any more.
-        self.answers: dict[ServerKey, Send | Words] = {}
+        # What answers copies of a request other than INVITE when its transaction interests nobody any more:
+        # a Send, Words, or something that the user has anyway and `retell` takes.
+        self.answers: dict[ServerKey, Any] = {}
+        self.retell: Callable[[Any], Said] | None = None
         # Where the ACK of an RFC 2543 peer finds its INVITE: by the To tag we answered with.
         self._old_acks: dict[ServerKey, ServerTransaction] = {}
         self._ack_keys: dict[ServerKey, ServerKey] = {}
@@ -263,14 +270,13 @@ class ServerTransactions:
         transaction._row = self._terminated
         return True
 
-    def leave_words(
-        self, transaction: ServerTransaction, status: int, said: tuple[str | None, str, str], now: float
-    ) -> bool:
+    def leave_words(self, transaction: ServerTransaction, said: Said, source: Any, now: float) -> bool:
         """Let go of a transaction that is answered finally, as `_finish` does; keep the words of the answer.
 
-        Args: `said` is its reason, the tag of its To and what else it does not copy; see `said_again`.
+        Args: `said` is what the answer does not copy; `source` is what `retell` makes that of, or None.
         Returns: False, and nothing is done, where it has to go the way of its table.
         """
+        status = said[0]
         if (
             transaction._row is not self._trying
             or status == 408
@@ -287,10 +293,22 @@ class ServerTransactions:
         transaction._row = self._terminated
         del self.by_key[key], transaction.request
         if not transaction.flow.reliable:
-            reason, to_tag, lines = said
-            self.answers[key] = f"{status}\n{reason or ''}\n{to_tag}\n{lines}"
+            if source is None:
+                _, reason, to_tag, lines = said
+                source = f"{status}\n{reason or ''}\n{to_tag}\n{lines}"
+            self.answers[key] = source
             self._timer_j_of_answers.start(key, now)
         return True
+
+    def answer_again(self, kept: Any, key: ServerKey, request: Request, response_flow: Flow) -> Send:
+        """Answer a copy of a request by what is kept of the answer in `answers`."""
+        if isinstance(kept, Send):
+            return kept
+        if isinstance(kept, str):
+            status, reason, to_tag, lines = kept.split("\n", 3)
+            return said_again((int(status), reason or None, to_tag, lines), request, response_flow, key)
+        assert self.retell is not None
+        return said_again(self.retell(kept), request, response_flow, key)
 
     def step(
         self, transaction: ServerTransaction, input_: int, subject: Any, now: float, effects: Effects

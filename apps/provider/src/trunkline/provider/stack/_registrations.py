@@ -37,6 +37,7 @@ class Registrations:
         self._outbound = stack.ways.flows.outbound
         self._server = "".join([f"{name}: {value}\r\n" for name, value in stack.server_header])
         self._confirms = self._server + (SUPPORTED if self._outbound else "")
+        stack.layer.retell_by(self._confirmed)
         self._flow_timer = f"Flow-Timer: {stack.options.flow_timer}\r\n"
 
     def register(
@@ -96,10 +97,22 @@ class Registrations:
         if registration.bound_by_flow:
             lines += self._flow_timer
         stack, tag = self._stack, registration.to_tag
+        # a binding stays anyway, and the words of its confirmation would take more than itself
         effects = stack.layer.answer(
-            transaction, status, registration.reason, to_tag=tag, lines=lines, now=now
+            transaction,
+            status,
+            registration.reason,
+            to_tag=tag,
+            lines=lines,
+            source=registration.source,
+            now=now,
         )
         stack.carry_on(effects, now)
+
+    def _confirmed(self, binding: Binding) -> tuple[int, str | None, str, str]:
+        """Say again what confirmed a binding, as `_answer` said it."""
+        tag, lines = self._stack.registrar.confirmation(binding)
+        return 200, None, tag, lines + self._confirms
 
     def _binds_flow(self, request: Request) -> bool:
         """Tell whether a REGISTER is about a flow: where it comes from is then the way back, NAT or not."""

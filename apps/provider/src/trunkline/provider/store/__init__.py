@@ -10,12 +10,13 @@ from trunkline.provider.store._batch import Batch, Refused
 from trunkline.provider.store._errors import StoreError
 from trunkline.provider.store._opening import check_database
 from trunkline.provider.store._store import Store
-from trunkline.provider.store._subscribers import Subscriber
+from trunkline.provider.store._subscribers import Hashes, Subscriber
 from trunkline.provider.store.administrators import ensure_administrator, verify_administrator
 
 __all__ = [
     "Account",
     "Batch",
+    "Hashes",
     "Refused",
     "Store",
     "StoreError",

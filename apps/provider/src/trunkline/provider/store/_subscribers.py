@@ -5,7 +5,15 @@ Here: the value and digest arithmetic. Reading and writing the table is in `_sto
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import attrs
+
+_is_md5: Final = re.compile(r"[0-9a-f]{32}", re.ASCII).fullmatch
+_is_sha: Final = re.compile(r"[0-9a-f]{64}", re.ASCII).fullmatch
+_BOTH_MD5: Final = 32
+"Bytes of the two hashes by MD5, which come first."
 
 
 @attrs.define
@@ -49,6 +57,41 @@ class Subscriber:
         if not self.password or algorithm not in ("MD5", "SHA-256", "SHA-512-256"):
             return None
         return _ha1(f"{self.username}@{self.domain}", self.domain, self.password, algorithm)
+
+    def packed(self) -> Subscriber | Hashes:
+        """Give what verifies this subscriber's credentials in less memory, where it can be packed."""
+        others = self.ha1_sha256, self.ha1_sha512t256
+        if (
+            self.password
+            or not (_is_md5(self.ha1) and _is_md5(self.ha1b))
+            or not (others == ("", "") or all(map(_is_sha, others)))
+        ):
+            return self
+        return Hashes.fromhex("".join([self.ha1, self.ha1b, *others]))
+
+
+class Hashes(bytes):
+    """The hashes of a subscriber as bytes, ha1, ha1b and then either both by SHA or none.
+
+    For those who are kept in memory: a quarter of what a `Subscriber` takes.
+    """
+
+    __slots__ = ()
+
+    def ha1_for(self, algorithm: str = "MD5") -> str | None:
+        """Give HA1 for an algorithm, as `Subscriber.ha1_for`."""
+        if algorithm == "MD5":
+            return self[:16].hex()
+        algorithm = algorithm.upper().removesuffix("-SESS")
+        if algorithm == "MD5":
+            return self[:16].hex()
+        if len(self) == _BOTH_MD5 or algorithm not in ("SHA-256", "SHA-512-256"):
+            return None
+        return self[32:64].hex() if algorithm == "SHA-256" else self[64:].hex()
+
+    def ha1b_for(self, algorithm: str = "MD5") -> str | None:
+        """Give HA1 for user names that carry the domain, as `Subscriber.ha1b_for`."""
+        return self[16:32].hex() if algorithm.upper().removesuffix("-SESS") == "MD5" else None
 
 
 def password_hashes(username: str, domain: str, password: str) -> dict[str, str]:

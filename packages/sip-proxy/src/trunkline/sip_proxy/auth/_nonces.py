@@ -5,15 +5,17 @@ Here: issuing, recognising and remembering nonces. Not here: headers, passwords,
 Strategy. A nonce is `expiry index life mac`: three numbers of eight hex digits and a keyed hash over them. A
 challenge therefore costs no memory, however many strangers ask for one. Memory is spent only on a nonce
 that came back with a right digest: the highest nonce count seen, filed under the second the nonce expires,
-so that forgetting is dropping whole seconds. `life` is drawn when the object is made: a nonce of an earlier
-process, or of another node with the same secret, is recognised as one whose use we cannot know, and is
-called stale instead of being believed.
+so that forgetting is dropping whole seconds. Indexes rise, so that those of one second stand in a row: an
+array of counts takes a tenth of what a dictionary does, which holds whatever is far from the row. `life` is
+drawn when the object is made: a nonce of an earlier process, or of another node with the same secret, is
+recognised as one whose use we cannot know, and is called stale instead of being believed.
 
 Two facts keep (nonce, count) from ever being accepted twice: the count must grow, and what was forgotten
 leaves a floor behind it, so that a clock set back does not bring a forgotten nonce to life.
 """
 
 import heapq
+from array import array
 from collections.abc import Callable
 from enum import Enum
 from hashlib import blake2s
@@ -27,8 +29,12 @@ __all__ = ["NonceVerdict", "Nonces"]
 
 _NUMBERS = 24
 _LENGTH = 56
-_USED_UP = 1 << 32
-"""Above every eight-digit count: what is remembered of a nonce that was used without one."""
+_USED_UP = (1 << 32) - 1
+"""The highest count: what is remembered of a nonce that was used without one, as no other is above it."""
+_BEFORE = 8
+"""Indexes before the first that came back which may still come: phones do not answer in order."""
+_PLACES = 8
+"""Places in the row for each nonce that came back, at most: above it, a dictionary is not dearer."""
 
 
 class NonceVerdict(Enum):
@@ -44,6 +50,42 @@ class NonceVerdict(Enum):
 
 
 _GOOD: Final = NonceVerdict.GOOD
+
+
+class _Second:
+    """The last counts of the nonces that expire within one second and came back, by their index."""
+
+    __slots__ = ("_counts", "_first", "_others", "used")
+
+    def __init__(self, index: int) -> None:
+        self.used = 0
+        """How many came back."""
+        self._first = index - _BEFORE
+        self._counts = array("I", bytes(4 * _BEFORE))
+        self._others: dict[int, int] = {}
+
+    def last(self, index: int) -> int:
+        """Give the highest count seen, 0 for none."""
+        place = index - self._first
+        if 0 <= place < len(self._counts) and (count := self._counts[place]):
+            return count
+        return self._others.get(index, 0)
+
+    def see(self, index: int, count: int, last: int) -> None:
+        """Remember a count, 1 to 2**32 - 1, in place of the `last`."""
+        place, counts = index - self._first, self._counts
+        if not last:
+            self.used += 1
+            missing = place - len(counts)
+            if not missing:
+                counts.append(count)
+                return
+            if missing > 0 and place < _PLACES * self.used:
+                counts.extend([0] * (missing + 1))
+        if 0 <= place < len(counts) and index not in self._others:
+            counts[place] = count
+        else:
+            self._others[index] = count
 
 
 class Nonces:
@@ -75,7 +117,7 @@ class Nonces:
             secret: the key of the signature, at least 16 bytes; random, or shared by the nodes of a cluster.
             token: source of randomness, `token(n)` gives n bytes; called once, here.
             lifetime: seconds a nonce is good for, 1 to 86400; up to one second longer in effect.
-            max_tracked: bound on the nonces remembered at a time (about 100 bytes each). Above it the
+            max_tracked: bound on the nonces remembered at a time (5 to 100 bytes each). Above it the
                 oldest are forgotten and count as stale, which costs their clients one more challenge.
 
         Raises:
@@ -92,8 +134,8 @@ class Nonces:
         self._lifetime = lifetime
         self._max_tracked = max_tracked
         self._index = 0
-        # by the second of their end, then by index; numbers, because they take half of what text takes
-        self._used: dict[int, dict[int, int]] = {}
+        # by the second of their end
+        self._used: dict[int, _Second] = {}
         self._seconds: list[int] = []
         self._count = 0
         self._floor = 0
@@ -147,14 +189,12 @@ class Nonces:
         if expiry <= self._floor or now_epoch > expiry or nonce[16:_NUMBERS] != self._life:
             return NonceVerdict.STALE
         used = self._used.get(expiry)
-        if used is None:
-            used = {}
-        last = used.get(index, 0)
+        last = 0 if used is None else used.last(index)
         if nc is None:
             count = _USED_UP
             if last:
                 return NonceVerdict.REPLAYED
-        elif last < nc < _USED_UP:
+        elif last < nc <= _USED_UP:
             count = nc
         else:
             return NonceVerdict.REPLAYED
@@ -163,11 +203,12 @@ class Nonces:
                 self._drop_oldest()
                 if expiry <= self._floor:
                     return NonceVerdict.STALE
-            if not used:
-                self._used[expiry] = used
+            if used is None:
+                used = self._used[expiry] = _Second(index)
                 heapq.heappush(self._seconds, expiry)
             self._count += 1
-        used[index] = count
+        assert used is not None
+        used.see(index, count, last)
         return _GOOD
 
     def _forget(self, now_epoch: float) -> None:
@@ -176,6 +217,6 @@ class Nonces:
 
     def _drop_oldest(self) -> None:
         second = heapq.heappop(self._seconds)
-        self._count -= len(self._used.pop(second))
+        self._count -= self._used.pop(second).used
         # what is remembered lies above the floor, so that it only rises
         self._floor = second

@@ -6,6 +6,7 @@ which the caller has settled (steps 1 to 5), nor storing, which the caller does 
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from hashlib import blake2s
 from typing import Final
 
 import attrs
@@ -70,6 +71,7 @@ class Registrar:
         "_outbound",
         "_path",
         "_retry_after",
+        "_tagger",
         "_token",
         "statistics",
     )
@@ -114,6 +116,7 @@ class Registrar:
             )
         self._location = location
         self._token = token
+        self._tagger = blake2s(key=token(32), digest_size=8)
         self._default_expires = default_expires
         self._min_expires = min_expires
         self._max_expires = max_expires
@@ -174,17 +177,38 @@ class Registrar:
             else:
                 self._location.renew(aor, previous, binding)
                 changes = [change_of(previous, binding)]
-                line = contact_line(binding, now, self._default_expires)
-                answer, by_flow = lines_of((("Contact", line),)) + date_line(int(now)), False
         except Refused as refusal:
             return self._refuse(request, refusal.status, refusal.reason, (*refusal.headers, *headers))
         except RemoteProtocolError as error:
             return self._refuse(request, error.status_hint, None, headers)
         self.statistics.accepted += 1
+        if binding is not None:
+            tag, answer = self.confirmation(binding)
+            if headers:
+                answer += lines_of(headers)
+                binding = None
+            return Registration(request, 200, None, tag, answer, changes, self._location, source=binding)
         if headers:
             answer += lines_of(headers)
         tag = self._token(8).hex()
         return Registration(request, 200, None, tag, answer, changes, self._location, by_flow)
+
+    def confirmation(self, binding: Binding) -> tuple[str, str]:
+        """Say what the answer says that confirms a binding and tells of no other, the same each time.
+
+        Args:
+            binding: the `source` of a `Registration`.
+
+        Returns:
+            Its `to_tag` and `lines`.
+
+        Source: RFC 3261 §10.3 step 8, §19.3.
+        """
+        tagger = self._tagger.copy()
+        tagger.update(f"{binding.cseq} {binding.call_id} {binding.contact}".encode())
+        now = binding.last_modified
+        line = contact_line(binding, now, self._default_expires)
+        return tagger.hexdigest(), f"Contact: {line}\r\n{date_line(int(now))}"
 
     def _refuse(
         self, request: Request, status: int, reason: str | None, headers: Iterable[tuple[str, str]]

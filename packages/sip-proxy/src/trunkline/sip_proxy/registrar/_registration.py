@@ -7,7 +7,7 @@ import attrs
 
 from trunkline.sip_parser import Request, Response, make_response
 
-from ._bindings import BindingChanged
+from ._bindings import Binding, BindingChanged
 from ._location import Location
 
 __all__ = ["Registration"]
@@ -35,6 +35,8 @@ class Registration:
     _location: Location
     bound_by_flow: bool = False
     """Whether instance and reg-id named the binding. Source: RFC 5626 §6."""
+    source: Binding | None = None
+    """The binding of which alone a 200 tells: `Registrar.confirmation` makes its tag and lines out of it."""
     _response: Response | None = None
 
     @property
