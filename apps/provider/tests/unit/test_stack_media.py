@@ -272,3 +272,25 @@ def test_caller_lets_one_of_two_callees_go_and_keeps_the_media_of_the_other(new_
     assert len(world.stack.calls) == 1
     assert relay.ports
     assert world.cdrs("cause") == []
+
+
+def test_media_go_with_the_call_though_the_relay_knows_another_of_its_callees(new_world: MakeWorld) -> None:
+    world = new_world(media={"mode": "always"}, relay=RealRelay())
+    alice, bob = world.phones("alice", "bob")
+    other = Phone(world, "bob", ("198.51.100.77", 5060))
+    other.register()
+    invite = alice.invite("bob")
+    offers = bob.received("INVITE"), other.received("INVITE")
+    told = bob.reply(offers[0], 200, body=sdp(bob.own[0]), tag="first")
+    told_too = other.reply(offers[1], 200, body=sdp(other.own[0]), tag="second")
+    for answer in (alice.response(200), alice.response(200)):
+        alice.send(alice.within(Dialog.from_uac(invite, answer), "ACK"))
+    world = world.restarted()  # with a relay that knows no call, and the first answer on record
+    assert isinstance(world.relay, RealRelay)
+    other.send(other.within(Dialog.from_uas(offers[1], told_too), "UPDATE", body=sdp(other.own[0])))
+    alice.reply(alice.received("UPDATE"), 200, body=sdp(alice.own[0]))
+    assert world.relay.ports
+    bob.send(bob.within(Dialog.from_uas(offers[0], told), "BYE"))
+    assert len(world.stack.calls) == 0
+    assert not world.relay.ports
+    world.close()

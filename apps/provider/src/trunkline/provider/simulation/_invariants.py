@@ -186,11 +186,12 @@ def _on_record_at(
 
 
 def _answered_too_late(call: CallSeen, records: list[dict[str, Any]]) -> bool:
-    """Tell whether the caller was told that the CANCEL is done, and an answer came all the same.
+    """Tell whether the caller was told that the call had failed, and an answer came all the same.
 
-    That is a call with a record of its own, after the one of the call that was cancelled.
+    That is a call with a record of its own, after the one of the call that was cancelled: by its caller, or
+    by the proxy because another callee declined.
     """
-    if len(records) < 2 or not call.answers or records[0]["cause"] != "cancelled":
+    if len(records) < 2 or not call.answers or records[0]["answer_time"] is not None:
         return False
     answered = records[1]["answer_time"]
     return answered is not None and bool(answered >= records[0]["end_time"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -204,7 +204,7 @@ class Calls:
         if request.method == "BYE":
             facts = self.watch.hang_up(place, number, flow, at=self._clock())
             if relayed:
-                self._release_media_of_bye(request, ended=bool(facts))
+                self._release_media_of_bye(request, facts)
             if facts:
                 self._tell(facts)
                 relayed = relayed and call_id in self.relayed
@@ -260,7 +260,7 @@ class Calls:
         elif decision.in_dialog and method in WATCHED_METHODS:
             facts = self.watch.in_dialog(request, at=context.at, flow=context.flow, place=context.place)
             if method == "BYE" and relayed:
-                self._release_media_of_bye(request, ended=bool(facts))
+                self._release_media_of_bye(request, facts)
             if facts:
                 self._tell(facts)
                 relayed = request.call_id in self.relayed
@@ -453,9 +453,12 @@ class Calls:
     def _release_media(self, request: Request) -> None:
         self._delete(request.call_id, request.from_tag or "")
 
-    def _release_media_of_bye(self, request: Request, *, ended: bool) -> None:
-        if ended:
-            self._release_media(request)
+    def _release_media_of_bye(self, request: Request, facts: Sequence[Fact]) -> None:
+        if facts:
+            # a relay started anew may know others of the call than whoever hung up; an offer that was the
+            # callee's and has no answer is known by his tag only
+            for tag in dict.fromkeys((facts[0].call.from_tag, request.from_tag or "")):
+                self._delete(request.call_id, tag)
         elif self.watch.find(request) is None:  # one of several callees was let go
             self._delete(request.call_id, request.from_tag or "", request.to_tag or "")
 
