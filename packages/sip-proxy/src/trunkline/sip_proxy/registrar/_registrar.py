@@ -116,7 +116,7 @@ class Registrar:
             )
         self._location = location
         self._token = token
-        self._tagger = blake2s(key=blake2s(token(48)).digest(), digest_size=8)
+        self._tagger = blake2s(key=token(16), digest_size=8)
         self._default_expires = default_expires
         self._min_expires = min_expires
         self._max_expires = max_expires
