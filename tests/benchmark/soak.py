@@ -1,6 +1,6 @@
 """Measure what a server keeps of an hour's worth of load, once all of it is over.
 
-    .venv/bin/python tests/benchmark/soak.py                  36,000 calls three times, half an hour with Kamailio
+    .venv/bin/python tests/benchmark/soak.py               36,000 calls three times, each server; half an hour
     .venv/bin/python tests/benchmark/soak.py --calls 3000 --loads 2 --alone
 
 An hour of ten calls a second, in two minutes: calls with digest and a quarter as many registrations, then
