@@ -233,6 +233,26 @@ def test_an_invite_that_spirals_is_one_call_that_fails_once(story: Story) -> Non
     assert kinds(story.response(486)) == [CallFailed]
 
 
+def test_a_spiral_fails_as_its_caller_was_told_whichever_lap_ends_last(story: Story) -> None:
+    story.invite()
+    outer = story.invited
+    story.invite(uri="sip:carol@example.test")
+    inner = story.invited
+    assert outer is not None
+    assert inner is not None
+    for outer_first in (True, False):
+        watch = Story(story.kit).watch
+        watch.invite(outer, at=story.at)
+        watch.invite(inner, at=story.at)
+        laps = [(outer, 603), (inner, 487)]
+        facts: list[Fact] = []
+        for request, status in laps if outer_first else laps[::-1]:
+            facts += watch.response(request, make_response(request, status, to_tag="x"), at=story.at, now=0.0)
+        [failed] = facts
+        assert isinstance(failed, CallFailed)
+        assert failed.code == 603
+
+
 def test_an_invite_that_spirals_is_answered_once(story: Story) -> None:
     story.invite()
     story.invite()

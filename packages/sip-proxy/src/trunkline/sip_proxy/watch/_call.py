@@ -104,6 +104,8 @@ class Call:
     """Seconds it may last from the answer; None: as the watch is configured."""
     laps: int = 1
     """How often its INVITE is passing through now: more than once when it spirals."""
+    caller_told: tuple[str, int, str] | None = None
+    """To tag, status and reason of the failure that the caller has heard, while laps of a spiral go on."""
     codes: tuple[int, ...] = ()
     """Provisional statuses already told, while it is early: none is told later."""
     user: Any = None

@@ -155,7 +155,7 @@ class CallWatch:
         except RemoteProtocolError:
             to_tag = ""
         if status >= 300:
-            return self._failure(call, to_tag, response, at)
+            return self._failure(call, request, to_tag, response, at)
         leg = self._leg(call, to_tag, response, branch) if to_tag or status >= 200 else None
         if status < 200:
             if status in call.codes or call.state is not _EARLY:
@@ -387,15 +387,20 @@ class CallWatch:
         facts = self.invite(request, at=at, flow=context.transaction.flow)
         return facts + self.response(request, response, at=at, now=now, branch=branch)
 
-    def _failure(self, call: Call, to_tag: str, response: Response, at: datetime) -> list[Fact]:
+    def _failure(
+        self, call: Call, request: Request, to_tag: str, response: Response, at: datetime
+    ) -> list[Fact]:
         if call.state is not _EARLY:
             return []
+        failure = to_tag, response.status, response.reason
         if call.laps > 1:
-            # An inner lap of a spiral has failed; the outer one may still go on elsewhere.
+            # One lap of a spiral has failed; the others may still go on elsewhere.
             call.laps -= 1
+            if request.uri == call.request_uri and request.cseq.number == call.caller_cseq:
+                call.caller_told = failure
             return []
         self._forget(call)
-        return [CallFailed(call, at, to_tag, response.status, response.reason)]
+        return [CallFailed(call, at, *(call.caller_told or failure))]
 
     def _refresh(self, request: Request, response: Response, at: datetime, now: float) -> None:
         """Move the endpoints and the session's end where a re-INVITE or UPDATE was accepted.
